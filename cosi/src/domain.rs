@@ -1,0 +1,111 @@
+//! What a hash or a signature is for: every domain tag of the workspace, in one place.
+//!
+//! A tag is 16 bytes, so none is a prefix of another; a test holds that they differ.
+
+/// Says what a signature or a hash is for.
+pub type Domain = [u8; 16];
+
+/// `name`, padded with zeros.
+const fn tag(name: &str) -> Domain {
+    let (name, mut tag, mut at) = (name.as_bytes(), [0; 16], 0);
+    while let Some((first, _)) = name.split_at(at).1.split_first() {
+        let (_, rest) = tag.split_at_mut(at);
+        if let Some(slot) = rest.first_mut() {
+            *slot = *first;
+        }
+        at = at.saturating_add(1);
+    }
+    tag
+}
+
+macro_rules! domains {
+    ($($(#[$doc:meta])+ $name:ident = $tag:literal;)+) => {
+        $($(#[$doc])+ pub const $name: Domain = tag($tag);)+
+        /// All tags, by name.
+        pub const ALL: &[(&str, Domain)] = &[$(($tag, $name)),+];
+    };
+}
+
+domains! {
+    /// Proof of possession of a signing key.
+    POSSESSION = "cosi/v1/possess";
+    /// Derives the name of a peer from its identity key.
+    PEER = "cosi/v1/peer";
+    /// A member in a roster's Merkle tree.
+    MEMBER = "cosi/v1/member";
+    /// Names a roster.
+    ROSTER = "cosi/v1/roster";
+    /// Derives the coefficients of a batch verification.
+    BATCH = "cosi/v1/batch";
+    /// Derives a collective signer's nonces.
+    NONCE = "cosi/v1/nonce";
+    /// Names a signing session.
+    SESSION = "cosi/v1/session";
+    /// Binds a session's two nonces to all that is signed.
+    BINDING = "cosi/v1/binding";
+    /// A leader's call for commitments.
+    ANNOUNCEMENT = "cosi/v1/announce";
+    /// A cosigner's commitment.
+    COMMITMENT = "cosi/v1/commit";
+    /// A leader's challenge.
+    CHALLENGE = "cosi/v1/chal";
+    /// A cosigner's response.
+    RESPONSE = "cosi/v1/response";
+    /// A commitment for the attempt after this one.
+    AHEAD = "cosi/v1/ahead";
+    /// A cosigner that cannot answer, and its fresh commitment.
+    REFUSAL = "cosi/v1/refusal";
+    /// A collective signature that says who signed.
+    ACCOUNTABLE = "cosi/v1/account";
+    /// One member's signature in a certificate.
+    INDIVIDUAL = "cosi/v1/single";
+    /// Evidence against a collective signer.
+    BLAME = "cosi/v1/blame";
+    /// A sparse Merkle map's leaf.
+    MAP_LEAF = "cosi/v1/mapleaf";
+    /// A sparse Merkle map's inner node.
+    MAP_NODE = "cosi/v1/mapnode";
+
+    /// What byzcoin's replicas sign.
+    BYZCOIN = "byzcoin/v1/stmt";
+    /// Names a proposed block.
+    PROPOSAL = "byzcoin/v1/block";
+    /// The prepare certificate that a view change names.
+    LOCK = "byzcoin/v1/lock";
+    /// Evidence against a replica.
+    BYZCOIN_BLAME = "byzcoin/v1/blame";
+
+    /// Names a skipchain block.
+    SKIPBLOCK = "skipchain/v1/id";
+    /// The back links of a skipchain block.
+    BACK_LINK = "skipchain/v1/bk";
+    /// A forward link.
+    FORWARD_LINK = "skipchain/v1/fw";
+
+    /// Names a ledger.
+    GENESIS = "omniledger/v1/ge";
+    /// Names a transaction, and is what its owners sign.
+    TRANSACTION = "omniledger/v1/tx";
+    /// Names an output.
+    OUTPOINT = "omniledger/v1/op";
+    /// An unspent output in a ledger's state.
+    UNSPENT = "omniledger/v1/ux";
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn tags_are_distinct_prefix_free_and_whole() {
+        let tags = BTreeSet::from_iter(ALL.iter().map(|(_, tag)| tag));
+        assert_eq!(tags.len(), ALL.len());
+        for (name, tag) in ALL {
+            assert!(name.len() <= 16 && tag.starts_with(name.as_bytes()), "{name}");
+            let prefixed = ALL.iter().filter(|(_, other)| other.starts_with(tag)).count();
+            assert_eq!(prefixed, 1, "{name}");
+        }
+    }
+}
