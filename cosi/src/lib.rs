@@ -11,6 +11,8 @@ pub mod mask;
 pub mod merkle;
 mod opening;
 pub mod roster;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod step;
 pub mod transcript;
 pub mod wire;
