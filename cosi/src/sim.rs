@@ -222,6 +222,8 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
     }
 
     /// Gives these nodes, all of them already here, into the adversary's hands.
+    ///
+    /// A later call adds nodes, and puts all of them into the later adversary's hands.
     pub fn byzantine(
         &mut self,
         peers: impl IntoIterator<Item = M::Peer>,
@@ -251,6 +253,8 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
     }
 
     /// Shows every entry of the trace to `observer` as it is made, with the node's name.
+    ///
+    /// There is one observer: the last.
     pub fn observe(&mut self, observer: impl FnMut(M::Peer, &Entry) + 'static) {
         self.observer = Some(Box::new(observer));
     }

@@ -156,6 +156,13 @@ pub enum Flaw<P: Debug> {
         /// Whose machine.
         peer: P,
     },
+    /// A hundred thousand steps passed at the node and no time, so it goes round in circles with
+    /// its application or itself.
+    #[error("{peer:?} takes one step after the other and time stands still")]
+    Standstill {
+        /// Whose machine.
+        peer: P,
+    },
     /// The machine refuses its configuration or its own records.
     #[error("{peer:?} cannot be restored: {why}")]
     Restore {

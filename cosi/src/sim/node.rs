@@ -16,6 +16,9 @@ use super::{
 };
 use crate::machine::{Machine, Restore, StepOf, Time};
 
+/// How many steps a node takes at one time before it is held to go round in circles.
+const MAX_STEPS_AT_ONE_TIME: u32 = 100_000;
+
 /// A message on its way, encoded once for all its receivers.
 #[derive(Clone, Debug)]
 pub(super) struct Packet {
@@ -48,6 +51,8 @@ pub(super) struct Node<M: Restore> {
     pub(super) broadcast: Option<Vec<M::Peer>>,
     pub(super) byzantine: bool,
     pub(super) plans: Vec<Crash>,
+    /// When its last step began, and how many steps began at that very time.
+    begun: (Time, u32),
     /// Lives begun.
     pub(super) lives: u32,
     /// What waits in line. Commands survive a crash, messages do not.
@@ -78,6 +83,7 @@ impl<M: Restore> Node<M> {
             broadcast: None,
             byzantine: false,
             plans: Vec::new(),
+            begun: (network.start, 0),
             lives: 0,
             inbox: VecDeque::new(),
             machine: None,
@@ -111,6 +117,14 @@ impl<M: Restore> Node<M> {
             return Some(Input::Timeout);
         }
         self.inbox.pop_front()
+    }
+
+    /// Notes that a step begins. Whether too many began at one time.
+    pub(super) fn stands_still(&mut self, now: Time) -> bool {
+        let (last, steps) = self.begun;
+        let steps = if last == now { steps.saturating_add(1) } else { 1 };
+        self.begun = (now, steps);
+        steps > MAX_STEPS_AT_ONE_TIME
     }
 
     /// Takes up the plan, if there is one, to crash at this boundary of the step that ends now.

@@ -163,6 +163,10 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(number) else { return };
         let Some(input) = node.next_input(now) else { return };
+        if node.stands_still(now) {
+            let peer = node.peer;
+            return self.report(Flaw::Standstill { peer });
+        }
         let started = thread_time();
         let is_timeout = matches!(input, Input::Timeout);
         let (label, step) = match input {
