@@ -50,6 +50,7 @@ pub(super) struct Node<M: Restore> {
     /// Whom its `To::All` means, if not whom everybody's does.
     pub(super) broadcast: Option<Vec<M::Peer>>,
     pub(super) byzantine: bool,
+    /// Crashes at the end of a step. Those at a very moment are planned events.
     pub(super) plans: Vec<Crash>,
     /// When its last step began, and how many steps began at that very time.
     begun: (Time, u32),
@@ -57,16 +58,16 @@ pub(super) struct Node<M: Restore> {
     pub(super) lives: u32,
     /// What waits in line. Commands survive a crash, messages do not.
     pub(super) inbox: VecDeque<Input<M>>,
+    /// Whether to call `handle_timeout` with nothing due.
+    pub(super) nudged: bool,
+    /// The earliest wake-up in the queue. An earlier life's does no harm: it finds nothing due.
+    pub(super) wake: Option<Time>,
 
     // What follows is lost in a crash.
     pub(super) machine: Option<M>,
     pub(super) rng: ChaCha20Rng,
     pub(super) work: Option<Work<M>>,
     pub(super) answers: VecDeque<M::Command>,
-    /// Whether to call `handle_timeout` with nothing due.
-    pub(super) nudged: bool,
-    /// The earliest wake-up in the queue.
-    pub(super) wake: Option<Time>,
     /// Whose malformed messages this life has reported.
     pub(super) accused: BTreeSet<usize>,
 }
@@ -86,12 +87,12 @@ impl<M: Restore> Node<M> {
             begun: (network.start, 0),
             lives: 0,
             inbox: VecDeque::new(),
+            nudged: false,
+            wake: None,
             machine: None,
             rng: ChaCha20Rng::seed_from_u64(0),
             work: None,
             answers: VecDeque::new(),
-            nudged: false,
-            wake: None,
             accused: BTreeSet::new(),
         }
     }
@@ -134,7 +135,7 @@ impl<M: Restore> Node<M> {
             plan.boundary == boundary
                 && match plan.when {
                     When::Step(step) => step <= steps,
-                    When::At(at) => boundary != Boundary::Idle && at <= now,
+                    When::At(at) => at <= now,
                 }
         };
         let at = self.plans.iter().position(is_due)?;
@@ -147,8 +148,6 @@ impl<M: Restore> Node<M> {
         self.work = None;
         self.answers.clear();
         self.inbox.retain(|input| matches!(input, Input::Command(_)));
-        self.nudged = false;
-        self.wake = None;
         self.accused.clear();
     }
 }

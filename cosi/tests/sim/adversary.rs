@@ -81,8 +81,8 @@ fn garbage_is_reported_again_by_a_node_that_forgot_it() {
 }
 
 /// Silent, but an application to its machines.
-struct Mute {
-    heard: u64,
+pub(crate) struct Mute {
+    pub(crate) heard: u64,
 }
 
 impl Adversary<Teller> for Mute {

@@ -21,6 +21,7 @@ fn crash(config: Config, boundary: Boundary) -> Sim {
     sim.command(millis(100), 1, Command::Say(1));
     sim.command(millis(3000), 1, Command::Say(1));
     assert_eq!(sim.run_until(millis(500), |_| false), Ok(cosi::sim::Outcome::Limit));
+    assert_eq!(sim.now(), millis(500));
     assert!(sim.machine(1).is_none() && sim.machine(2).is_some());
     sim
 }
@@ -133,6 +134,30 @@ fn amid_its_work_a_node_loses_the_work_and_what_waits() {
     assert_eq!(journal(&sim).iter().map(|(round, _)| *round).collect::<Vec<_>>(), [3]);
     // Up at 1,165, at work on the start until 1,175 and on the command that waited until 1,185.
     assert_eq!(sim.application().times(2).last(), Some(&millis(1185 + 50 + 10)));
+}
+
+#[test]
+fn work_that_a_crash_cut_off_does_not_end_in_the_next_life() {
+    let cpu = Cpu::Fixed(Duration::from_millis(10));
+    let mut sim = tellers(Network { cpu, ..Network::default() }, 2);
+    let (when, down_for) = (When::At(millis(165)), Some(Duration::from_millis(1)));
+    sim.crash(1, Crash { when, boundary: Boundary::Idle, down_for });
+    // It would end at 168, amid the start that lasts from 166 to 176.
+    sim.command(millis(158), 1, Command::Say(2));
+    sim.command(millis(161), 1, Command::Say(3));
+    run(&mut sim);
+    assert_eq!(sim.application().times(2), [millis(176 + 10 + 50 + 10)]);
+}
+
+#[test]
+fn a_deadline_of_one_life_is_not_one_of_the_next() {
+    let mut sim = tellers(Network::default(), 1);
+    let (when, down_for) = (When::At(millis(50)), Some(Duration::from_millis(10)));
+    sim.crash(1, Crash { when, boundary: Boundary::Idle, down_for });
+    sim.command(millis(0), 1, Command::Wake(millis(100)));
+    sim.command(millis(70), 1, Command::Wake(millis(200)));
+    run(&mut sim);
+    assert_eq!((sim.now(), sim.counters(1).unwrap().timeouts), (millis(200), 1));
 }
 
 #[test]

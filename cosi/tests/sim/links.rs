@@ -126,6 +126,14 @@ fn as_much_is_doubled_as_was_asked_for() {
 }
 
 #[test]
+fn what_is_lost_is_not_doubled() {
+    let sim = chatter(Network { loss_per_mille: 500, duplicate_per_mille: 500, ..network() });
+    let (sent, received) = (sim.counters(1).unwrap(), sim.counters(2).unwrap());
+    assert!(sent.lost > 0 && sent.duplicated > 0);
+    assert_eq!(received.received.messages, 2000 - sent.lost + sent.duplicated);
+}
+
+#[test]
 fn broadcasts_reach_members_and_nobody_else() {
     let mut sim = tellers(network(), 5);
     sim.members([1, 2, 3]);

@@ -2,9 +2,12 @@
 
 use std::{cell::RefCell, collections::BTreeSet, num::NonZeroU64, rc::Rc, time::Duration};
 
-use cosi::sim::{Boundary, Cpu, Crash, Entry, Latency, Network, Outcome, When};
+use cosi::sim::{Boundary, Cpu, Crash, Entry, Latency, Network, Outcome, Simulation, When};
 
-use crate::teller::{Command, Log, millis, run, tellers};
+use crate::{
+    adversary::Mute,
+    teller::{Command, Config, Log, millis, run, tellers},
+};
 
 /// All that chance and mishap can do to seven nodes.
 fn storm(seed: u64, rounds: u64) -> ([u8; 32], Vec<Entry>, String) {
@@ -57,16 +60,25 @@ fn a_seed_replays_to_the_bit_and_another_does_not() {
 
 #[test]
 fn the_digest_covers_what_is_said_and_what_is_stored() {
-    let digest = |seed, round| {
-        let mut sim = tellers(Network { seed, ..Network::default() }, 2);
+    let digest = |silent, seed, round| {
+        let network = Network { seed, ..Network::default() };
+        let mut sim = Simulation::new(network, Log::default());
+        sim.add(1, if silent { Config::Sound } else { Config::Forgetful });
+        sim.add(2, Config::Sound);
+        if silent {
+            sim.byzantine([1], Mute { heard: 0 });
+        }
         sim.command(millis(0), 1, Command::Say(round));
         run(&mut sim);
         sim.digest()
     };
-    // The same entries, but another round in the message and the record, or another word.
-    assert_eq!(digest(7, 1), digest(7, 1));
-    assert_ne!(digest(7, 1), digest(7, 2));
-    assert_ne!(digest(7, 1), digest(8, 1));
+    // The same entries, but another round or word: in the record of a silent node, in the
+    // message of one that records nothing.
+    for silent in [false, true] {
+        assert_eq!(digest(silent, 7, 1), digest(silent, 7, 1));
+        assert_ne!(digest(silent, 7, 1), digest(silent, 7, 2));
+        assert_ne!(digest(silent, 7, 1), digest(silent, 8, 1));
+    }
 }
 
 #[test]
