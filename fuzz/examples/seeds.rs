@@ -3,6 +3,7 @@
 use std::{fs, io, path::Path};
 
 use cosi::{
+    Certificate, CollectiveSignature, certificate,
     keys::{PeerId, ProofOfPossession, Seed},
     machine::{Evidence, Signed, Time},
     mask::Mask,
@@ -43,6 +44,14 @@ fn values() -> Vec<(&'static str, Vec<u8>)> {
     let signed = Signed { statement: bytes.clone(), signature };
     let statements = BoundedVec::new(vec![signed.clone(); 2]).expect("two of four");
     let tree = Tree::new([7, 8, 9].map(|leaf| leaf_hash(&[leaf])));
+    let collective =
+        CollectiveSignature { commitment: [7; 32], response: [9; 32], mask: mask.clone() };
+    let signed_by = mask.iter().filter_map(|at| {
+        let key = keys.get(usize::from(at))?;
+        let signature = certificate::sign(key, &roster.id(), b"statement");
+        Some((roster.index(at)?, signature))
+    });
+    let certificate = Certificate::individual(&roster, signed_by).expect("two signers");
     let opening = roster.open(&mask);
     vec![
         ("bytes", bytes.encode()),
@@ -58,5 +67,7 @@ fn values() -> Vec<(&'static str, Vec<u8>)> {
         ("opening", opening.encode()),
         ("signed", signed.encode()),
         ("evidence", Evidence { domain: cosi::domain::BLAME, statements }.encode()),
+        ("collective", collective.encode()),
+        ("certificate", certificate.encode()),
     ]
 }

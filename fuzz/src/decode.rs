@@ -3,6 +3,7 @@
 use core::fmt::Debug;
 
 use cosi::{
+    Certificate, CollectiveSignature,
     keys::{PeerId, ProofOfPossession, Signature},
     machine::{Evidence, Signed, Time},
     mask::Mask,
@@ -27,6 +28,8 @@ const DECODERS: &[fn(&[u8]) -> bool] = &[
     round_trip::<Opening>,
     round_trip::<Signed>,
     round_trip::<Evidence>,
+    round_trip::<CollectiveSignature>,
+    round_trip::<Certificate>,
 ];
 
 /// Decodes the input, but for its first byte, as the wire type that this byte names.
