@@ -110,7 +110,7 @@ fn formats_are_those_committed() {
 
 #[test]
 fn hostile_lengths_are_refused() {
-    let zeros = vec![0; 16];
+    let zeros = [0; 16];
     let long = |len: usize| u32::try_from(len).unwrap().to_le_bytes();
     let plenty = vec![0; 1 << 23];
     let declared = |inputs: usize, outputs: usize| {
