@@ -6,12 +6,13 @@
 //! follows from the entries alone, in whatever order they came, and paths are about log₂ n long.
 //!
 //! # Why a proof has one reading
-//! A leaf and a node are hashed under different tags of one length, and nobody knows what hashes
-//! to zeros: whoever walks down from a root is told at each step whether it ends there. The bits
-//! of the key that is asked for choose each step, so a root has one path for a key and one end of
-//! it. Nodes need not name their depth: to move a leaf is to move it off its key's path, and a
-//! leaf names its whole key. This holds for any root, whoever made it: no key is both present
-//! and absent.
+//! A leaf and a node are hashed under different tags of one length, so without a collision of
+//! SHA-256 neither is a second preimage of the other, and nobody knows what hashes to zeros:
+//! whoever walks down from a root is told at each step whether the path ends there. The bits of
+//! the key that is asked for choose each step, so a root has one path for a key, and one end of
+//! it. Nodes need not name their depth, as a leaf names its whole key: shown at another depth
+//! or place, it is on another key's path. This holds for any root, whoever made it: no key is
+//! both present and absent.
 //!
 //! # Keys
 //! Keys are hashes, which nobody chooses. All keys are handled alike and a path has at most 256
@@ -64,9 +65,9 @@ fn node_hash(left: &Hash, right: &Hash) -> Hash {
 
 /// Values by key, under one hash.
 ///
-/// A clone is one reference count and shares all that neither side changes. Hashes are computed when
-/// [`root`](Self::root) or [`prove`](Self::prove) asks, once for every node that changed since.
-/// Takes what memory its entries need: who lets peers add some bounds how many.
+/// A clone is one reference count, and shares all that neither side changes. Hashes are computed
+/// when [`root`](Self::root) or [`prove`](Self::prove) asks, once for every node that changed
+/// since. Takes the memory that its entries need: who lets peers add some bounds how many.
 #[derive(Clone, Default)]
 pub struct Map {
     top: Link,
