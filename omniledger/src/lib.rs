@@ -7,3 +7,6 @@ pub mod ledger;
 mod rejection;
 pub mod transaction;
 pub mod utxo;
+
+pub use cosi::{keys, roster, wire};
+pub use skipchain::Shape;
