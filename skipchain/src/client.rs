@@ -131,11 +131,9 @@ impl LightClient {
 
     /// The block that `proof` leads to, once each link holds. The head stays where it is.
     ///
-    /// The proof starts at any block that the client remembers. Blocks on the way are
+    /// The proof starts at any block that the client remembers, and goes past the head only
+    /// through the head: a client that has come so far lets no older roster overrule it. Blocks on the way are
     /// remembered even if a later link fails, since they hold without it.
-    ///
-    /// The attestation's part: it holds only if the roster with `keys` decided, at quorum, on
-    /// the block with the id [`LinkStatement::to`], and every byte of it counts.
     pub fn verify<A: Attests<LinkStatement> + Wire>(
         &mut self,
         proof: &Proof<A>,
@@ -149,6 +147,10 @@ impl LightClient {
         for (at, link) in proof.links().iter().enumerate() {
             let next = link.follow(&from.header, &from.id).ok_or(ProofError::Level { link: at })?;
             let to = Verified::new(next);
+            let head = self.head.header.index;
+            if from.header.index < head && head < to.header.index {
+                return Err(ProofError::PassesHead { link: at });
+            }
             signers.shown = link.opening().map(Shown::Here).or(signers.shown);
             let by = leaf_hash(&link.encode());
             let known = self.known.get(&to.header.index);
@@ -181,6 +183,8 @@ impl LightClient {
         }
         self.trust.head = target.header.clone();
         self.head = target.clone();
+        // What was verified beyond the head did not pass through it.
+        self.known.retain(|index, _| *index <= target.header.index);
         Ok(target)
     }
 
