@@ -47,7 +47,7 @@ fn formats_are_canonical_and_a_change_is_a_decision() {
         ("shape", check(&[Shape::default(), shape(1, 1), shape(u32::MAX, 64)])),
         ("header", check(&chain.headers)),
         ("back links", check::<BackLinks>(&chain.backs)),
-        ("spine", check(&[chain.spine.clone()])),
+        ("spine", check(std::slice::from_ref(&chain.spine))),
         ("statement", check::<LinkStatement>(&[statement])),
         ("link", check::<Link>(&[0, 1, 2].map(|level| chain.link(4, level).unwrap()))),
         ("proof", check::<Proof>(&[chain.proof(0, 0), chain.proof(0, 11)])),
