@@ -74,6 +74,26 @@ pub enum AnchorError {
 /// Remembers up to [`MEMORY`] verified blocks with the link that led to each, so that proofs
 /// which share a way cost their signatures once. A link that differs in a byte is checked anew.
 /// When the memory is full it is emptied, but for the anchor and the head.
+///
+/// ```
+/// use cosi::{Certificate, keys::Seed, mask::Mask, roster::{Member, Roster}};
+/// use skipchain::{ChainId, Header, LightClient, Proof, ProofError, Shape, Trust, wire::Wire};
+/// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+/// # let mut rng = ChaCha20Rng::seed_from_u64(7);
+/// let key = Seed::from_bytes([1; 32]).signing_key();
+/// let roster = Roster::new([Member::new(&key, &mut rng)])?;
+/// let of = |chain| Header::genesis(chain, Shape::default(), roster.id(), [0; 32], None);
+/// let (genesis, stranger) = (of(ChainId([1; 32])), of(ChainId([2; 32])));
+/// let client = LightClient::new(genesis.clone(), roster.open(&Mask::of(1, [0])))?;
+///
+/// let kept = client.trust().encode();
+/// let mut client = LightClient::restore(Trust::decode(&kept)?)?;
+/// let proof = Proof::<Certificate>::new(&genesis, vec![]).unwrap();
+/// assert_eq!(client.verify(&proof)?, *client.head());
+/// let foreign = Proof::<Certificate>::new(&stranger, vec![]).unwrap();
+/// assert_eq!(client.verify(&foreign), Err(ProofError::Chain));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct LightClient {
     trust: Trust,
