@@ -14,6 +14,8 @@ mod opening;
 pub mod raw;
 pub mod roster;
 pub mod signature;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod step;
 pub mod transcript;
 pub mod wire;
