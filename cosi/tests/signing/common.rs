@@ -228,6 +228,11 @@ impl World {
             vec![(Duration::ZERO, message.clone())]
         };
         for (delay, message) in fate {
+            // Colluders deliver what is theirs over each other's channels.
+            let from = match &message {
+                Message::Response(said) => said.what.member,
+                _ => from,
+            };
             self.sent += 1;
             let arrival = (self.now + LATENCY + delay, self.sent);
             self.queue.insert(arrival, (from, to, message.encode()));

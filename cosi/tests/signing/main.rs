@@ -10,3 +10,4 @@
 mod common;
 mod reference;
 mod sessions;
+mod strategies;
