@@ -21,11 +21,15 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 /// One way.
 pub(crate) const LATENCY: Duration = Duration::from_millis(50);
 
-pub(crate) fn key(member: u16) -> Arc<SigningKey> {
+pub(crate) fn seed(member: u16) -> [u8; 32] {
     let [low, high] = (member + 1).to_le_bytes();
     let mut seed = [7; 32];
     (seed[0], seed[1]) = (low, high);
-    Arc::new(Seed::from_bytes(seed).signing_key())
+    seed
+}
+
+pub(crate) fn key(member: u16) -> Arc<SigningKey> {
+    Arc::new(Seed::from_bytes(seed(member)).signing_key())
 }
 
 pub(crate) fn roster(size: u16) -> Roster {
