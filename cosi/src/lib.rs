@@ -21,6 +21,8 @@ pub mod raw;
 pub mod roster;
 pub mod session;
 pub mod signature;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod step;
 pub mod transcript;
 pub mod wire;

@@ -254,6 +254,12 @@ impl PartialEq for Roster {
 
 impl Eq for Roster {}
 
+impl core::hash::Hash for Roster {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}
+
 impl core::fmt::Debug for Roster {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Roster").field("id", &self.0.id).field("size", &self.size()).finish()
