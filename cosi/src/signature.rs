@@ -92,26 +92,28 @@ pub enum VerifyError {
 /// A signature by the members that its mask names.
 ///
 /// ```
-/// use cosi::{CollectiveSignature, Mode, Policy, keys::Seed, mask::Mask, roster::{Member, Roster}};
+/// use cosi::{
+///     CollectiveSignature, Leader, Policy, keys::Seed, leader::{Command, Config, Event},
+///     machine::{Cx, Time}, roster::{Member, Roster},
+/// };
 /// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 /// # let mut rng = ChaCha20Rng::seed_from_u64(7);
+/// // A roster of one signs without a message; [`leader`](cosi::leader) shows one of four.
 /// let key = Seed::from_bytes([1; 32]).signing_key();
 /// let roster = Roster::new([Member::new(&key, &mut rng)])?;
-/// // A bare Ed25519 signature is a collective one of a single signer. [`Leader`] and
-/// // [`Cosigner`] make those of many.
-/// # use cosi::wire::Wire;
-/// # let mask = Mask::of(1, [0]);
-/// # let message = Mode::Accountable.signed(&roster.id(), &mask, b"statement");
-/// # let (tag, rest) = message.split_first_chunk::<16>().unwrap();
-/// # let [bytes @ ..] = key.sign(tag, rest).0;
-/// let signature = CollectiveSignature::from_bytes(&[&bytes[..], mask.as_bytes()].concat(), 1)?;
+/// let config = Config::new(roster.clone(), roster.index(0).unwrap(), key.into());
+/// let mut cx = Cx::new(Time::default(), &mut rng);
+/// let (mut leader, _) = Leader::restore(config, [], &mut cx)?;
+/// let (statement, policy) = (b"statement".to_vec(), Policy::Complete);
+/// let step = leader.handle_command(&mut cx, Command::Announce { statement, policy })?;
+/// let Some(Event::Signed { signature, .. }) = step.into_records().1.release().events.pop()
+/// else { panic!() };
+///
+/// let signature = CollectiveSignature::from_bytes(&signature.to_bytes(), 1)?;
 /// signature.verify(&roster, b"statement", &Policy::Complete)?;
 /// assert!(signature.verify(&roster, b"another", &Policy::Complete).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-///
-/// [`Leader`]: crate::leader::Leader
-/// [`Cosigner`]: crate::cosigner::Cosigner
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct CollectiveSignature {
     /// R.

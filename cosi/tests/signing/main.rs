@@ -4,7 +4,14 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking"
 )]
 
+mod common;
 mod reference;
+mod ros;
+mod scripted;
+mod sessions;
+mod strategies;
+mod wire;
