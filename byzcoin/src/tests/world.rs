@@ -46,13 +46,14 @@ impl TryCryptoRng for NoRng {}
 
 /// The roster of `n` members of weight 1.
 pub(crate) fn roster(n: usize) -> Roster {
-    static MEMBERS: OnceLock<Vec<Member>> = OnceLock::new();
-    let members = MEMBERS.get_or_init(|| {
+    static ROSTERS: OnceLock<Vec<Roster>> = OnceLock::new();
+    let rosters = ROSTERS.get_or_init(|| {
         let mut rng = ChaCha20Rng::seed_from_u64(7);
         let keys = (1..=7).map(|seed| Seed::from_bytes([seed; 32]).signing_key());
-        keys.map(|key| Member::new(&key, &mut rng)).collect()
+        let members: Vec<_> = keys.map(|key| Member::new(&key, &mut rng)).collect();
+        (1..=7).map(|n| Roster::new(members[..n].iter().cloned()).unwrap()).collect()
     });
-    Roster::new(members[..n].iter().cloned()).unwrap()
+    rosters[n - 1].clone()
 }
 
 pub(crate) fn config(n: usize, me: usize) -> Config<()> {
