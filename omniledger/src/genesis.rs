@@ -58,6 +58,13 @@ pub struct Limits {
     pub bytes: u32,
 }
 
+impl Limits {
+    /// The most bytes of a block's body: of its transactions, and of their count.
+    pub const fn max_body(&self) -> u32 {
+        self.bytes.saturating_add(4)
+    }
+}
+
 impl Default for Limits {
     /// 4,096 transactions and 1 MiB.
     fn default() -> Self {
@@ -116,6 +123,9 @@ pub enum GenesisError {
     /// A validator whose failure alone stops the ledger.
     #[error("no validator may weigh a third or more of all; take at least 4 alike")]
     Fragile,
+    /// The shape is none that a skipchain has.
+    #[error("no skipchain has this shape; take `Shape::default()`")]
+    Chain,
     /// A transaction that is allowed would fit no block, or blocks are too large.
     #[error(
         "a block holds 1 transaction or more and {} to {MAX_BLOCK_BYTES} bytes",
