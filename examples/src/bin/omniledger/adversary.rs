@@ -54,13 +54,19 @@ impl Byzantine {
         Self { how, scope, members: members.into_iter().map(member).collect(), validators }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever it is")]
     /// A wrong answer where there is one to sign; else the right bytes with one of them flipped.
     fn garble(member: &Member, rng: &mut dyn CryptoRng, message: Message) -> Delivery<Message> {
         let Message::Shard { epoch, shard, message: inner } = &message else {
             return flip(rng, &message);
         };
-        let Consensus::Votes(Voting::Collective(Cosigning::Response(said))) = &**inner else {
-            return flip(rng, &message);
+        let said = match &**inner {
+            Consensus::Votes(Voting::Collective(Cosigning::Response(said))) => said,
+            // Who never commits is never asked, and cannot answer wrongly.
+            Consensus::Votes(Voting::Collective(Cosigning::Commitment(_))) => {
+                return Delivery::Message(message);
+            }
+            _ => return flip(rng, &message),
         };
         let response = Scalar::random(rng).to_bytes();
         let lie = Said::new(&member.key, Response { response, ..said.what.clone() });
