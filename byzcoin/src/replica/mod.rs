@@ -2,7 +2,7 @@
 //!
 //! # At height h
 //!
-//! One function below a bullet; [`rules`](crate::rules) has the names, what is safe, and why.
+//! One function below a bullet; [`rules`] has the names, what is safe, and why.
 //!
 //! - *Upon payload, or a proposal, in view 0*: start T_0. (`upon_work`)
 //! - *Upon half of T_0 with payload still pending*: have it forwarded to all. (`on_half`)
@@ -11,11 +11,11 @@
 //!   `propose`)
 //! - *Upon one's turn under an NV that requires a block*: propose that. (`upon_required`)
 //! - *Upon a whole body of the view's block*: have it validated. (`upon_body`)
-//! - *Upon its validity*: if [`may_prepare`](crate::rules::may_prepare), record the vote, send it
+//! - *Upon its validity*: if [`may_prepare`](rules::may_prepare), record the vote, send it
 //!   to the leader. (`upon_valid`)
 //! - *Upon PC(h,v,d)*: keep it; if it is of this view or an earlier one and the highest so far,
 //!   record it as that. (`upon_prepared`)
-//! - *Upon PC(h,v,d) of this view*: if [`may_commit`](crate::rules::may_commit), record the vote,
+//! - *Upon PC(h,v,d) of this view*: if [`may_commit`](rules::may_commit), record the vote,
 //!   send it to the leader. The body is not needed. (`upon_committable`)
 //! - *Upon CC(h,·,d)*, whatever the view: record it, begin h + 1. (`upon_certified`)
 //! - *Upon a decided block's body, the blocks below being given*: give it. (`upon_applicable`)
@@ -270,6 +270,12 @@ impl<V: Votes> Replica<V> {
     pub fn leader(&self, view: View) -> Index {
         let leader = rules::leader(self.config.roster.size(), self.round.start, view);
         self.config.roster.index(leader).unwrap_or(self.config.me)
+    }
+
+    /// How many decided blocks are kept, and how many undecided ones.
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> (usize, usize) {
+        (self.chain.links.len(), self.round.candidates.len())
     }
 
     /// When payload is to be forwarded.
