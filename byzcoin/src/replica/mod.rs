@@ -278,6 +278,12 @@ impl<V: Votes> Replica<V> {
         (self.chain.links.len(), self.round.candidates.len())
     }
 
+    /// Whether this member waits for a view that it asked for.
+    #[cfg(test)]
+    pub(crate) fn has_asked(&self) -> bool {
+        self.round.waits()
+    }
+
     /// When payload is to be forwarded.
     fn half(&self) -> Option<Time> {
         self.round.half.filter(|_| self.round.pending)

@@ -258,15 +258,51 @@ impl Model {
         }
     }
 
+    /// Where 0 alone knows what it decided in view 0, and 2 and 3 have asked for view 1.
+    fn secret_decision(&self) -> State {
+        let mut state = self.start();
+        let quiet = |message: &Msg| matches!(message, Message::ViewChange(_) | Message::Decided(_));
+        while !state.decided.contains_key(&0) {
+            for bytes in state.said.clone().iter() {
+                let message = Msg::decode(bytes).unwrap();
+                for node in state.replicas.keys().copied().collect::<Vec<_>>() {
+                    let from = match &message {
+                        Message::Votes(sig) => usize::from(sig.signer),
+                        _ => 0,
+                    };
+                    if from == node || quiet(&message) {
+                        continue;
+                    }
+                    let (from, message) = (self.world.peer(from), message.clone());
+                    state = self.act(&state, node, |r, cx| r.handle_message(cx, from, message));
+                }
+            }
+        }
+        for node in [2, 3] {
+            let asks = |next: &State| {
+                let replica = &next.replicas[&node];
+                replica != &state.replicas[&node] && replica.has_asked()
+            };
+            state = self.next(&state).into_iter().find(asks).unwrap();
+        }
+        // What 0 says of its decision is lost, and so is all that is of no further use.
+        let mut said = BTreeSet::clone(&state.said);
+        said.retain(|bytes| {
+            let message = Msg::decode(bytes).unwrap();
+            !matches!(message, Message::Decided(_) | Message::Votes(_))
+        });
+        state.said = Arc::new(said);
+        state
+    }
+
     /// Explores, breadth first, up to `limit` states. The states seen, whether these are all, and
     /// whether two honest members decided differently in one.
-    fn explore(&self, limit: usize) -> (usize, bool, bool) {
+    fn explore(&self, start: State, limit: usize) -> (usize, bool, bool) {
         let hash = |state: &State| {
             let mut hasher = DefaultHasher::new();
             state.hash(&mut hasher);
             hasher.finish()
         };
-        let start = self.start();
         let mut seen = BTreeSet::from([hash(&start)]);
         let mut queue = VecDeque::from([start]);
         while let Some(state) = queue.pop_front() {
@@ -297,8 +333,28 @@ fn no_state_within_reach_forks() {
     assert_eq!(roster(4).quorum(), 3);
     plant(None::<Bug>);
     for byzantine in [0, 1, 3] {
-        let (states, complete, forked) = Model::new(byzantine).explore(limit());
+        let (states, complete, forked) = {
+            let model = Model::new(byzantine);
+            model.explore(model.start(), limit())
+        };
         println!("member {byzantine} Byzantine: {states} states, complete: {complete}");
         assert!(!forked);
+    }
+}
+
+#[test]
+fn every_way_on_from_a_secret_decision_is_explored() {
+    let model = Model::new(1);
+    let start = model.secret_decision();
+    let (states, complete, forked) = model.explore(start, 200_000);
+    println!("with the rule: {states} states, complete: {complete}");
+    assert!(complete && !forked);
+    for bug in [Bug::NewViewBindsNobody, Bug::NewViewWithoutItsPc] {
+        plant(Some(bug));
+        let start = model.secret_decision();
+        let (states, _, forked) = model.explore(start, 200_000);
+        plant(None);
+        println!("{bug:?}: a fork after {states} states");
+        assert!(forked, "{bug:?}");
     }
 }

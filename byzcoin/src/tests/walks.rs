@@ -169,7 +169,7 @@ impl Walk {
             3 => {
                 let lock = self
                     .block(height)
-                    .filter(|_| self.rng.next_u32() % 2 == 0)
+                    .filter(|_| self.rng.next_u32().is_multiple_of(2))
                     .map(|(p, _)| Lock { view: reached, digest: p.digest() });
                 let change = self.world.view_change(byzantine, height, view.next(), lock);
                 self.world.post(byzantine, to, Message::ViewChange(change));
@@ -190,11 +190,11 @@ impl Walk {
                     changes.remove(left_out);
                 }
                 let locks: Vec<_> = changes.iter().filter_map(|c| c.change.lock).collect();
-                let own = self.block(height).filter(|_| self.rng.next_u32() % 2 == 0);
+                let own = self.block(height).filter(|_| self.rng.next_u32().is_multiple_of(2));
                 let own = own.map(|(p, _)| Lock { view: View::ZERO, digest: p.digest() });
                 changes.push(self.world.view_change(byzantine, height, view, own));
                 let highest = locks.into_iter().max();
-                let shown = highest.filter(|_| self.rng.next_u32() % 4 > 0);
+                let shown = highest.filter(|_| !self.rng.next_u32().is_multiple_of(4));
                 let certificate = shown.and_then(|lock| self.world.prepared(height, lock));
                 let new_view = self.world.new_view(changes, certificate.map(|p| p.certificate));
                 for to in self.some(to) {
