@@ -4,13 +4,30 @@ extern crate alloc;
 #[cfg(feature = "sim")]
 extern crate std;
 
+pub mod blame;
+pub mod certificate;
+pub mod challenge;
+pub mod cosigner;
 pub mod domain;
 pub mod keys;
+pub mod leader;
 pub mod machine;
 pub mod mask;
 pub mod merkle;
+pub mod message;
+pub mod nonce;
 mod opening;
+pub mod raw;
 pub mod roster;
+pub mod session;
+pub mod signature;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod step;
 pub mod transcript;
 pub mod wire;
+
+pub use certificate::{Attests, Certificate, Statement};
+pub use cosigner::Cosigner;
+pub use leader::Leader;
+pub use signature::{CollectiveSignature, Mode, Policy, VerifyError};

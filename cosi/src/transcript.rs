@@ -1,7 +1,7 @@
 //! How secrets, statements and keys become challenges.
 //!
-//! Two tools. [`Hash`] is SHA-512 over length-prefixed parts: the `Hs` and `H` of the papers,
-//! whose exact input is part of a protocol. [`Transcript`] is merlin with typed verbs: it draws
+//! Two tools. [`struct@Hash`] is SHA-512 over length-prefixed parts: the `Hs` and `H` of the
+//! papers, whose exact input is part of a protocol. [`Transcript`] is merlin with typed verbs: it draws
 //! hedged secrets, and it is the transcript of every proof that has more than one move.
 //! Everything that a proof is about goes in before a challenge comes out.
 

@@ -1,2 +1,22 @@
 #![no_std]
 #![doc = include_str!("../README.md")]
+extern crate alloc;
+
+pub mod back;
+pub mod client;
+pub mod conflict;
+pub mod header;
+pub mod inclusion;
+pub mod link;
+pub mod proof;
+pub mod spine;
+
+pub use back::{BackError, BackProof};
+pub use client::{LightClient, Trust, Verified};
+pub use conflict::Conflict;
+pub use cosi::{merkle::tree, roster, wire};
+pub use header::{BlockId, ChainId, Header, Shape};
+pub use inclusion::Inclusion;
+pub use link::{Link, LinkStatement};
+pub use proof::{Proof, ProofError};
+pub use spine::{BackLinks, Spine, SpineError};

@@ -99,8 +99,8 @@ impl Votes for ModelVotes {
     type Signature = Sig;
     type Certificate = Cert;
 
-    fn new(_: (), roster: &Roster, me: Index) -> Self {
-        Self { roster: roster.clone(), me, open: BTreeMap::new(), done: BTreeSet::new() }
+    fn new(_: (), roster: &Roster, me: Index) -> Option<Self> {
+        Some(Self { roster: roster.clone(), me, open: BTreeMap::new(), done: BTreeSet::new() })
     }
 
     fn sign(&self, statement: &Statement) -> Sig {

@@ -96,6 +96,17 @@ pub struct Path {
 }
 
 impl Path {
+    /// The path of the leaf at `index` among `len`, for formats that fix both and so carry the
+    /// siblings alone, from the leaf up.
+    pub const fn new(index: u64, len: u64, siblings: BoundedVec<Hash, 64>) -> Self {
+        Self { index, len, siblings }
+    }
+
+    /// The siblings, from the leaf up.
+    pub fn siblings(&self) -> &[Hash] {
+        &self.siblings
+    }
+
     /// The leaf's position. The root vouches for it only together with [`len`](Self::len).
     pub const fn index(&self) -> u64 {
         self.index
@@ -165,6 +176,8 @@ mod tests {
             for (index, leaf) in (0..).zip(&leaves[..len]) {
                 let path = Path::decode(&tree.path(index).unwrap().encode()).unwrap();
                 assert_eq!(path.root(leaf), Some(tree.root()));
+                let siblings = BoundedVec::new(path.siblings().to_vec()).unwrap();
+                assert_eq!(Path::new(index, tree.len(), siblings), path);
                 let other = leaves.iter().find(|other| *other != leaf).unwrap();
                 assert!(!path.verify(&tree.root(), other));
             }

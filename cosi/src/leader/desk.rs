@@ -1,0 +1,138 @@
+//! What a leader's sessions share: commitments to spend, and whom not to rely on.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use curve25519_dalek::EdwardsPoint;
+
+use super::{Config, Step};
+use crate::{
+    machine::{Evidence, Fault, FaultKind, Index},
+    message::{Commitment, Said},
+    nonce::NonceId,
+};
+
+/// How many spent commitments of a member are remembered, so that a duplicate that the network
+/// made is not spent twice.
+const SPENT: usize = 64;
+/// The most sessions that a member sits out.
+const LONGEST: u32 = 64;
+
+/// A member's commitment, decoded.
+#[derive(Clone, Debug)]
+pub(super) struct Offer {
+    pub(super) said: Said<Commitment>,
+    pub(super) points: [EdwardsPoint; 2],
+}
+
+/// What the sessions share.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) config: Config,
+    /// One slot a member, each with at most `Limits::offers` offers and `SPENT` names.
+    offers: BTreeMap<Index, Offers>,
+    /// Who signed a wrong response: at most every member.
+    convicted: BTreeSet<Index>,
+    /// Who sits out: at most every member.
+    bench: BTreeMap<Index, Bench>,
+    /// At most one entry for each member and kind.
+    blamed: BTreeSet<(Index, FaultKind)>,
+}
+
+#[derive(Debug, Default)]
+struct Offers {
+    unspent: VecDeque<Offer>,
+    spent: VecDeque<NonceId>,
+}
+
+#[derive(Debug, Default)]
+struct Bench {
+    /// Doubles each time.
+    term: u32,
+    left: u32,
+}
+
+impl Desk {
+    pub(super) fn new(config: Config) -> Self {
+        let (offers, bench) = (BTreeMap::new(), BTreeMap::new());
+        Self { config, offers, convicted: BTreeSet::new(), bench, blamed: BTreeSet::new() }
+    }
+
+    /// Takes an offer in, unless it is another leader's or was here before.
+    pub(super) fn add(&mut self, member: Index, offer: Offer) {
+        let commitment = &offer.said.what;
+        let mine = commitment.leader == self.config.me.get() && member != self.config.me;
+        if !mine || commitment.roster != self.config.roster.id() {
+            return;
+        }
+        let id = commitment.nonce;
+        let offers = self.offers.entry(member).or_default();
+        let mut unspent = offers.unspent.iter();
+        if offers.spent.contains(&id) || unspent.any(|old| old.said.what.nonce == id) {
+            return;
+        }
+        offers.unspent.push_back(offer);
+        if offers.unspent.len() > self.config.limits.offers.max(1) {
+            offers.unspent.pop_front();
+        }
+    }
+
+    /// Whether the member has an unspent offer.
+    pub(super) fn has_offer(&self, member: Index) -> bool {
+        self.offers.get(&member).is_some_and(|offers| !offers.unspent.is_empty())
+    }
+
+    /// Spends the member's latest offer, which its owner still holds if it holds any.
+    pub(super) fn spend(&mut self, member: Index) -> Option<Offer> {
+        let offers = self.offers.get_mut(&member)?;
+        let offer = offers.unspent.pop_back()?;
+        offers.spent.push_back(offer.said.what.nonce);
+        if offers.spent.len() > SPENT {
+            offers.spent.pop_front();
+        }
+        Some(offer)
+    }
+
+    pub(super) fn is_convicted(&self, member: Index) -> bool {
+        self.convicted.contains(&member)
+    }
+
+    pub(super) fn sits_out(&self, member: Index) -> bool {
+        self.bench.get(&member).is_some_and(|bench| bench.left > 0)
+    }
+
+    /// A session begins.
+    pub(super) fn count_down(&mut self) {
+        self.bench.values_mut().for_each(|bench| bench.left = bench.left.saturating_sub(1));
+    }
+
+    /// The member withheld its response to the end.
+    pub(super) fn sit_out(&mut self, member: Index) {
+        let bench = self.bench.entry(member).or_default();
+        bench.term = bench.term.saturating_mul(2).clamp(1, LONGEST);
+        bench.left = bench.term.saturating_add(1); // the next session counts down first
+    }
+
+    /// The member signed.
+    pub(super) fn redeem(&mut self, member: Index) {
+        self.bench.remove(&member);
+    }
+
+    /// The member signed a wrong response.
+    pub(super) fn convict(&mut self, member: Index, evidence: Option<Evidence>) -> Step {
+        self.convicted.insert(member);
+        self.blame(member, FaultKind::InvalidProof, evidence)
+    }
+
+    pub(super) fn blame(
+        &mut self,
+        culprit: Index,
+        kind: FaultKind,
+        evidence: Option<Evidence>,
+    ) -> Step {
+        if self.blamed.insert((culprit, kind)) {
+            Step::none().fault(Fault { culprit, kind, evidence })
+        } else {
+            Step::none()
+        }
+    }
+}

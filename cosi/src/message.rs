@@ -1,0 +1,230 @@
+//! What leader and cosigners say to each other.
+//!
+//! ```text
+//!  leader                                     cosigner i
+//!    |------ Announcement(session, statement) ---->|
+//!    |<----- Commitment(nonce, R1_i, R2_i) --------|
+//!    |------ Challenge(Z, R1, R2, statement) ----->|   beside it, which nonce to spend
+//!    |<----- Response(s_i, commitment ahead) ------|   or Refusal(commitment ahead)
+//! ```
+//!
+//! Everything is signed by who says it, checked by the ZIP-215 rule.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use curve25519_dalek::EdwardsPoint;
+
+use crate::{
+    challenge::{Challenge, ChallengeId},
+    domain::{COMMITMENT, Domain, REFUSAL, RESPONSE},
+    keys::{Batch, Signature, SigningKey, decode_point},
+    machine::{FaultKind, Index, Signed},
+    nonce::NonceId,
+    roster::{Roster, RosterId},
+    session::{Digest, Session},
+    wire::{BoundedBytes, Wire},
+};
+
+/// The longest statement, in bytes.
+pub const MAX_STATEMENT: usize = 32_768;
+
+/// The commitments R1 and R2, or their sums, encoded.
+pub type PointBytes = [[u8; 32]; 2];
+
+/// A statement, as bytes.
+pub type StatementBytes = BoundedBytes<MAX_STATEMENT>;
+
+/// Something that one member says under its signature.
+pub trait Speech: Wire {
+    /// What the signature is for.
+    const DOMAIN: Domain;
+    /// The position of the member that says it.
+    fn speaker(&self) -> u16;
+}
+
+/// Something said, and the signature of who said it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Said<T> {
+    /// What was said.
+    pub what: T,
+    /// The speaker's signature on it.
+    pub signature: Signature,
+}
+
+impl<T: Speech> Said<T> {
+    /// Says `what`. The key is the speaker's.
+    pub fn new(key: &SigningKey, what: T) -> Self {
+        let signature = key.sign(&T::DOMAIN, &what.encode());
+        Self { what, signature }
+    }
+
+    /// Who said it, if the signature holds.
+    pub fn speaker(&self, roster: &Roster) -> Option<Index> {
+        let speaker = roster.index(self.what.speaker())?;
+        let holds = roster.verify(speaker, &T::DOMAIN, &self.what.encode(), &self.signature);
+        holds.then_some(speaker)
+    }
+
+    fn queue(&self, roster: &Roster, batch: &mut Batch) -> Option<Index> {
+        let speaker = roster.index(self.what.speaker())?;
+        let key = roster.key(speaker)?.to_bytes();
+        batch.add(key, &T::DOMAIN, &self.what.encode(), &self.signature);
+        Some(speaker)
+    }
+
+    /// The form that evidence holds.
+    pub(crate) fn to_signed(&self) -> Option<Signed> {
+        let statement = BoundedBytes::new(self.what.encode())?;
+        Some(Signed { statement, signature: self.signature })
+    }
+
+    /// What evidence holds, if it is such a thing. The signature is not checked.
+    pub(crate) fn from_signed(signed: &Signed) -> Option<Self> {
+        let what = T::decode(&signed.statement).ok()?;
+        Some(Self { what, signature: signed.signature })
+    }
+}
+
+/// The points of a nonce pair that its owner may spend once, for one leader.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Commitment {
+    /// The roster.
+    pub roster: RosterId,
+    /// The position of the leader that may name it.
+    pub leader: u16,
+    /// The position of the owner.
+    pub member: u16,
+    /// The pair's name.
+    pub nonce: NonceId,
+    /// R1 and R2 of this member.
+    pub points: PointBytes,
+}
+
+impl Speech for Commitment {
+    const DOMAIN: Domain = COMMITMENT;
+    fn speaker(&self) -> u16 {
+        self.member
+    }
+}
+
+/// A cosigner's answer to a challenge.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Response {
+    /// The challenge.
+    pub challenge: ChallengeId,
+    /// The position of who answers.
+    pub member: u16,
+    /// The pair that is spent.
+    pub nonce: NonceId,
+    /// s = r1 + b·r2 + c·a of this member.
+    pub response: [u8; 32],
+    /// A pair for the attempt after this one.
+    pub ahead: Said<Commitment>,
+}
+
+impl Speech for Response {
+    const DOMAIN: Domain = RESPONSE;
+    fn speaker(&self) -> u16 {
+        self.member
+    }
+}
+
+/// A cosigner's word that it does not have the pair it is to spend, which is no fault.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Refusal {
+    /// The challenge.
+    pub challenge: ChallengeId,
+    /// The position of who refuses.
+    pub member: u16,
+    /// The pair that is gone.
+    pub nonce: NonceId,
+    /// A pair for the attempt after this one.
+    pub ahead: Said<Commitment>,
+}
+
+impl Speech for Refusal {
+    const DOMAIN: Domain = REFUSAL;
+    fn speaker(&self) -> u16 {
+        self.member
+    }
+}
+
+/// What leader and cosigners say to each other.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[non_exhaustive]
+pub enum Message {
+    /// The leader asks for commitments, so as to sign this statement.
+    Announcement(Said<Session>, StatementBytes),
+    /// A cosigner commits to a pair.
+    Commitment(Said<Commitment>),
+    /// The leader asks for a response, and names the pair that this cosigner is to spend.
+    Challenge(Said<Challenge>, NonceId),
+    /// A cosigner responds.
+    Response(Said<Response>),
+    /// A cosigner cannot.
+    Refusal(Said<Refusal>),
+}
+
+/// A message whose signatures hold and whose points are decoded. [`Message::verify`] alone
+/// makes one; another roster's machine drops it.
+#[derive(Clone, Debug)]
+pub struct Verified<M> {
+    pub(crate) roster: RosterId,
+    /// Who said it.
+    pub(crate) speaker: Index,
+    /// The points in it: none in an announcement.
+    pub(crate) points: Option<[EdwardsPoint; 2]>,
+    pub(crate) message: M,
+}
+
+impl Message {
+    /// Whether a [`Leader`](crate::Leader) handles it. A [`Cosigner`](crate::Cosigner) handles
+    /// the others.
+    pub const fn is_for_leader(&self) -> bool {
+        matches!(self, Self::Commitment(_) | Self::Response(_) | Self::Refusal(_))
+    }
+
+    /// Checks the signatures and decodes the points. Needs no machine, so any thread may do it.
+    /// The error is the rule that whoever delivered the message broke.
+    pub fn verify(self, roster: &Roster) -> Result<Verified<Self>, FaultKind> {
+        let (speaker, points) = match &self {
+            Self::Announcement(said, statement) => {
+                names(&said.what, statement)?;
+                (said.speaker(roster), None)
+            }
+            Self::Commitment(said) => (said.speaker(roster), Some(&said.what.points)),
+            Self::Challenge(said, _) => {
+                names(&said.what.session, &said.what.statement)?;
+                (said.speaker(roster), Some(&said.what.commitments))
+            }
+            Self::Response(said) => with_ahead(said, &said.what.ahead, roster)?,
+            Self::Refusal(said) => with_ahead(said, &said.what.ahead, roster)?,
+        };
+        let speaker = speaker.ok_or(FaultKind::BadSignature)?;
+        let points = points.map(|points| decode_points(points).ok_or(FaultKind::Malformed));
+        Ok(Verified { roster: roster.id(), speaker, points: points.transpose()?, message: self })
+    }
+}
+
+/// Checks that the session is about this statement.
+fn names(session: &Session, statement: &[u8]) -> Result<(), FaultKind> {
+    if session.statement == Digest::of(statement) { Ok(()) } else { Err(FaultKind::Malformed) }
+}
+
+/// Who answered, if both signatures hold, and the points ahead.
+fn with_ahead<'a, T: Speech>(
+    said: &Said<T>,
+    ahead: &'a Said<Commitment>,
+    roster: &Roster,
+) -> Result<(Option<Index>, Option<&'a PointBytes>), FaultKind> {
+    if ahead.what.member != said.what.speaker() {
+        return Err(FaultKind::Malformed);
+    }
+    let mut batch = Batch::new();
+    let speaker = said.queue(roster, &mut batch).and(ahead.queue(roster, &mut batch));
+    Ok((speaker.filter(|_| batch.verify()), Some(&ahead.what.points)))
+}
+
+/// Both points. Torsion is let through: the equation catches it, and names its owner.
+pub(crate) fn decode_points([first, second]: &PointBytes) -> Option<[EdwardsPoint; 2]> {
+    Some([decode_point(first)?, decode_point(second)?])
+}

@@ -1,0 +1,530 @@
+//! A leader written by hand, and an honest cosigner under it: what it answers, once, and whom
+//! the evidence convicts.
+
+use cosi::{
+    Cosigner, Mode, Policy, blame,
+    challenge::Challenge,
+    cosigner::{self, Command, Event, Limits},
+    machine::{Cx, Evidence, Fault, FaultKind, Index, Signed, Time},
+    mask::Mask,
+    message::{Commitment, Message, Refusal, Response, Said, Speech, StatementBytes},
+    nonce::NonceId,
+    roster::Roster,
+    session::{Digest, Session},
+    wire::{BoundedBytes, BoundedVec},
+};
+use curve25519_dalek::{EdwardsPoint, Scalar, edwards::CompressedEdwardsY, traits::Identity};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+use crate::common::{at, key, roster};
+
+/// Member 1 is honest and cosigns; everybody else follows the script.
+pub(crate) struct Honest {
+    pub(crate) roster: Roster,
+    pub(crate) cosigner: Cosigner,
+    rng: ChaCha20Rng,
+    pub(crate) faults: Vec<Fault<Index>>,
+    pub(crate) asked: Vec<Digest>,
+}
+
+impl Honest {
+    pub(crate) fn new(size: u16, policy: Policy, limits: Limits) -> Self {
+        let (roster, mut rng) = (roster(size), ChaCha20Rng::seed_from_u64(7));
+        let config = cosigner::Config {
+            policy,
+            limits,
+            ..cosigner::Config::new(roster.clone(), at(&roster, 1), key(1))
+        };
+        let mut cx = Cx::new(Time::default(), &mut rng);
+        let cosigner = Cosigner::restore(config, [], &mut cx).unwrap().0;
+        Self { roster, cosigner, rng, faults: vec![], asked: vec![] }
+    }
+
+    pub(crate) fn hear(&mut self, from: u16, message: Message) -> Option<Message> {
+        let mut cx = Cx::new(Time::default(), &mut self.rng);
+        let step = self.cosigner.handle_message(&mut cx, at(&self.roster, from), message);
+        self.heard(step)
+    }
+
+    pub(crate) fn tell(&mut self, command: Command) -> Option<Message> {
+        let mut cx = Cx::new(Time::default(), &mut self.rng);
+        let step = self.cosigner.handle_command(&mut cx, command).unwrap();
+        self.heard(step)
+    }
+
+    fn heard(&mut self, step: cosigner::Step) -> Option<Message> {
+        let mut output = step.into_records().1.release();
+        self.faults.extend(output.faults);
+        self.asked.extend(output.events.into_iter().map(|event| match event {
+            Event::Validate { digest, .. } => digest,
+            other => panic!("{other:?}"),
+        }));
+        assert!(output.messages.len() <= 1);
+        output.messages.pop().map(|(_, message)| message)
+    }
+
+    pub(crate) fn validate(&mut self, statement: &[u8]) -> Option<Message> {
+        self.tell(Command::Validated { digest: Digest::of(statement), accept: true })
+    }
+
+    pub(crate) fn session(&self, leader: u16, statement: &[u8], attempt: u32) -> Session {
+        Session {
+            mode: Mode::Accountable,
+            roster: self.roster.id(),
+            statement: Digest::of(statement),
+            leader,
+            entropy: [9; 32],
+            attempt,
+        }
+    }
+
+    /// Has the cosigner commit to a pair, for a statement that it has validated.
+    pub(crate) fn commitment(&mut self, leader: u16, statement: &[u8]) -> Said<Commitment> {
+        match self.announce(leader, statement) {
+            Some(Message::Commitment(said)) => said,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn announce(&mut self, leader: u16, statement: &[u8]) -> Option<Message> {
+        let said = Said::new(&key(leader), self.session(leader, statement, 0));
+        self.hear(leader, Message::Announcement(said, bytes(statement)))
+    }
+
+    /// A challenge whose sums are the commitment and a point of the leader's choice.
+    pub(crate) fn challenge(
+        &self,
+        session: &Session,
+        statement: &[u8],
+        commitment: &Commitment,
+        own: EdwardsPoint,
+    ) -> Said<Challenge> {
+        let sums = commitment.points.map(|p| (point(&p) + own).compress().to_bytes());
+        let everybody = Mask::of(self.roster.size(), self.roster.indices().map(Index::get));
+        let challenge = Challenge {
+            session: session.clone(),
+            mask: everybody,
+            commitments: sums,
+            statement: bytes(statement),
+        };
+        Said::new(&key(session.leader), challenge)
+    }
+}
+
+pub(crate) fn bytes(statement: &[u8]) -> StatementBytes {
+    StatementBytes::new(statement.to_vec()).unwrap()
+}
+
+pub(crate) fn point(bytes: &[u8; 32]) -> EdwardsPoint {
+    CompressedEdwardsY(*bytes).decompress().unwrap()
+}
+
+fn responded(message: Option<Message>) -> Said<Response> {
+    match message {
+        Some(Message::Response(said)) => said,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(message: Option<Message>) -> Said<Refusal> {
+    match message {
+        Some(Message::Refusal(said)) => said,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn honest() -> Honest {
+    let mut honest = Honest::new(4, Policy::Quorum, Limits::default());
+    for statement in [b"M", b"N"] {
+        honest.validate(statement);
+    }
+    honest
+}
+
+fn signed<T: Speech>(said: &Said<T>) -> Signed {
+    Signed { statement: BoundedBytes::new(said.what.encode()).unwrap(), signature: said.signature }
+}
+
+fn evidence(statements: Vec<Signed>) -> Evidence {
+    Evidence { domain: cosi::domain::BLAME, statements: BoundedVec::new(statements).unwrap() }
+}
+
+#[test]
+fn a_pair_answers_once_whatever_the_session() {
+    let mut honest = honest();
+    let commitment = honest.commitment(0, b"M").what;
+    let nonce = commitment.nonce;
+    let ask = |honest: &Honest, statement: &[u8], attempt| {
+        let session = honest.session(0, statement, attempt);
+        honest.challenge(&session, statement, &commitment, EdwardsPoint::mul_base(&Scalar::ONE))
+    };
+    let first = ask(&honest, b"M", 0);
+    let reply = honest.hear(0, Message::Challenge(first.clone(), nonce));
+    let response = responded(reply.clone()).what;
+    assert_eq!((response.nonce, response.challenge), (nonce, first.what.id()));
+    assert_eq!(honest.hear(0, Message::Challenge(first.clone(), nonce)), reply, "verbatim");
+    // Another attempt, another statement: the same pair is gone, and saying so is no fault.
+    for (statement, attempt) in [(b"M", 1), (b"N", 0)] {
+        let second = ask(&honest, statement, attempt);
+        let reply = honest.hear(0, Message::Challenge(second.clone(), nonce));
+        assert_eq!(refused(reply.clone()).what.nonce, nonce);
+        assert_eq!(honest.hear(0, Message::Challenge(second, nonce)), reply, "verbatim");
+    }
+    // The first challenge once more, naming the pair ahead: it was answered.
+    let ahead = response.ahead.what.nonce;
+    let again = honest.hear(0, Message::Challenge(first, ahead));
+    assert_eq!(responded(again).what, response);
+    assert_eq!(honest.faults, []);
+}
+
+/// Sums, masks, entropy, attempts: whatever the leader makes up, an honest response holds.
+#[test]
+fn a_framing_leader_frames_nobody() {
+    let mut honest = honest();
+    for (attempt, own) in (0u32..).zip([Scalar::ZERO, Scalar::ONE, -Scalar::ONE]) {
+        let offer = honest.commitment(0, b"M");
+        let session = honest.session(0, b"M", attempt);
+        let own = EdwardsPoint::mul_base(&own);
+        let said = honest.challenge(&session, b"M", &offer.what, own);
+        let reply = honest.hear(0, Message::Challenge(said.clone(), offer.what.nonce));
+        let response = responded(reply);
+        let convicts = |challenge: &Said<Challenge>, response: &Said<Response>| {
+            let statements = vec![signed(challenge), signed(&offer), signed(response)];
+            blame::verify(&evidence(statements), &honest.roster)
+        };
+        assert_eq!(convicts(&said, &response), None);
+        // Another challenge than was answered, or a response that the leader signed itself.
+        let session = Session { attempt: 77, ..session };
+        let other = honest.challenge(&session, b"M", &offer.what, own);
+        assert_eq!(convicts(&other, &response), None);
+        let lie = Response { response: [0; 32], ..response.what.clone() };
+        assert_eq!(convicts(&said, &Said::new(&key(0), lie.clone())), None);
+        // Signed by the member itself the lie convicts it: the test would see a frame.
+        assert_eq!(convicts(&said, &Said::new(&key(1), lie)), Some(at(&honest.roster, 1)));
+        // The statement swapped for another, under the old digest.
+        let swapped = Challenge { statement: bytes(b"N"), ..said.what.clone() };
+        let swapped = Said::new(&key(0), swapped);
+        let lie =
+            Response { response: [0; 32], challenge: swapped.what.id(), ..response.what.clone() };
+        assert_eq!(convicts(&swapped, &Said::new(&key(1), lie)), None, "nobody answers that");
+    }
+}
+
+#[test]
+fn evidence_of_another_roster_convicts_nobody() {
+    let mut honest = honest();
+    let offer = honest.commitment(0, b"M");
+    let said = honest.challenge(&honest.session(0, b"M", 0), b"M", &offer.what, Default::default());
+    let response = responded(honest.hear(0, Message::Challenge(said.clone(), offer.what.nonce)));
+    let lie = Said::new(&key(1), Response { response: [0; 32], ..response.what });
+    let proof = evidence(vec![signed(&said), signed(&offer), signed(&lie)]);
+    assert_eq!(blame::verify(&proof, &honest.roster), Some(at(&honest.roster, 1)));
+    assert_eq!(blame::verify(&proof, &roster(5)), None);
+    let elsewhere = Evidence { domain: cosi::domain::RESPONSE, ..proof };
+    assert_eq!(blame::verify(&elsewhere, &honest.roster), None);
+}
+
+#[test]
+fn two_challenges_in_one_session_convict_the_leader_and_nothing_else_does() {
+    for waits in [false, true] {
+        let mut honest = Honest::new(4, Policy::Quorum, Limits::default());
+        if !waits {
+            honest.validate(b"M");
+        }
+        let offer = if waits { None } else { Some(honest.commitment(0, b"M").what) };
+        let blank = Commitment {
+            roster: honest.roster.id(),
+            leader: 0,
+            member: 1,
+            nonce: NonceId([0; 16]),
+            points: [EdwardsPoint::identity().compress().to_bytes(); 2],
+        };
+        let commitment = offer.unwrap_or(blank);
+        let session = honest.session(0, b"M", 0);
+        let [one, two] = [1u64, 2].map(|own| {
+            let own = EdwardsPoint::mul_base(&Scalar::from(own));
+            honest.challenge(&session, b"M", &commitment, own)
+        });
+        let first = honest.hear(0, Message::Challenge(one.clone(), commitment.nonce));
+        assert_eq!(first.is_some(), !waits);
+        assert_eq!(honest.hear(0, Message::Challenge(two.clone(), commitment.nonce)), None);
+        let [fault] = &honest.faults[..] else { panic!("{:?}", honest.faults) };
+        assert_eq!((fault.culprit.get(), fault.kind), (0, FaultKind::Equivocation));
+        let proof = fault.evidence.clone().unwrap();
+        assert_eq!(blame::verify(&proof, &honest.roster), Some(fault.culprit));
+
+        // The same twice, another attempt, a signature by another: no contradiction.
+        let session = honest.session(0, b"M", 1);
+        let later = honest.challenge(&session, b"M", &commitment, EdwardsPoint::identity());
+        let forged = Said::new(&key(1), two.what);
+        for other in [&one, &later, &forged] {
+            let proof = evidence(vec![signed(&one), signed(other)]);
+            assert_eq!(blame::verify(&proof, &honest.roster), None);
+        }
+        assert_eq!(blame::verify(&evidence(vec![signed(&one)]), &honest.roster), None);
+    }
+}
+
+/// Each broken condition on its own: no answer, and the pair stays unspent.
+#[test]
+fn a_cosigner_answers_only_under_every_condition() {
+    let mut honest = honest();
+    let commitment = honest.commitment(0, b"M").what;
+    let nonce = commitment.nonce;
+    let good = honest.challenge(
+        &honest.session(0, b"M", 0),
+        b"M",
+        &commitment,
+        EdwardsPoint::mul_base(&Scalar::ONE),
+    );
+    let with = |change: &dyn Fn(&mut Challenge)| {
+        let mut what = good.what.clone();
+        change(&mut what);
+        Said::new(&key(0), what)
+    };
+    let size = honest.roster.size();
+    let identity = EdwardsPoint::identity().compress().to_bytes();
+    let bad = [
+        with(&|ch| ch.mask = Mask::of(size, [0, 2, 3])),
+        with(&|ch| ch.mask = Mask::of(size, [0, 1])),
+        with(&|ch| ch.mask = Mask::of(9, [0, 1, 2, 3])),
+        with(&|ch| ch.mask = Mask::of(8, [0, 1, 2, 3, 7])),
+        with(&|ch| ch.session.mode = Mode::Raw),
+        with(&|ch| ch.session.roster = roster(5).id()),
+        with(&|ch| ch.commitments = [identity; 2]),
+        with(&|ch| ch.statement = bytes(b"N")),
+        with(&|ch| ch.commitments[0] = [0xff; 32]),
+    ];
+    for said in bad {
+        assert_eq!(honest.hear(0, Message::Challenge(said, nonce)), None);
+    }
+    assert_eq!(honest.hear(2, Message::Challenge(good.clone(), nonce)), None, "by a relay");
+    let forged = Said {
+        what: good.what.clone(),
+        signature: Said::new(&key(2), honest.session(2, b"M", 0)).signature,
+    };
+    assert_eq!(honest.hear(0, Message::Challenge(forged, nonce)), None);
+    // Another leader cannot have it either.
+    let session = honest.session(2, b"M", 0);
+    let said = honest.challenge(&session, b"M", &commitment, EdwardsPoint::identity());
+    assert_eq!(refused(honest.hear(2, Message::Challenge(said, nonce))).what.nonce, nonce);
+    assert!(honest.faults.iter().all(|fault| fault.evidence.is_none()));
+    assert_eq!(responded(honest.hear(0, Message::Challenge(good, nonce))).what.nonce, nonce);
+}
+
+#[test]
+fn a_refused_statement_is_never_signed_and_a_forgotten_one_is_asked_again() {
+    let mut honest = honest();
+    let offer = honest.commitment(0, b"M").what;
+    let digest = Digest::of(b"evil");
+    assert_eq!(honest.announce(0, b"evil"), None);
+    assert_eq!(honest.announce(0, b"evil"), None);
+    assert_eq!(honest.asked, [digest], "asked once");
+    assert_eq!(honest.tell(Command::Validated { digest, accept: false }), None);
+    let session = honest.session(0, b"evil", 0);
+    let said = honest.challenge(&session, b"evil", &offer, EdwardsPoint::mul_base(&Scalar::ONE));
+    assert_eq!(honest.hear(0, Message::Challenge(said.clone(), offer.nonce)), None);
+    assert_eq!(honest.asked.len(), 1);
+    honest.tell(Command::Forget { digest });
+    assert_eq!(honest.hear(0, Message::Challenge(said, offer.nonce)), None);
+    assert_eq!(honest.asked.len(), 2);
+    // Accepted at last: the challenge that waits is answered, with the pair that it names.
+    let reply = honest.tell(Command::Validated { digest, accept: true });
+    assert_eq!(responded(reply).what.nonce, offer.nonce);
+}
+
+#[test]
+fn a_dropped_leader_finds_no_pair() {
+    let mut honest = honest();
+    let offer = honest.commitment(0, b"M").what;
+    let said = honest.challenge(
+        &honest.session(0, b"M", 0),
+        b"M",
+        &offer,
+        EdwardsPoint::mul_base(&Scalar::ONE),
+    );
+    honest.tell(Command::Drop { leader: at(&honest.roster, 0) });
+    refused(honest.hear(0, Message::Challenge(said, offer.nonce)));
+}
+
+/// A leader fills its quotas: its own oldest goes, and nobody else's.
+#[test]
+fn every_leader_has_its_own_quotas() {
+    let limits = Limits { pairs: 3, statements: 2, answers: 2, validated: 300 };
+    let mut honest = Honest::new(4, Policy::Quorum, limits);
+    let statements: Vec<_> = (0..200u16).map(|at| at.to_le_bytes()).collect();
+    statements.iter().for_each(|statement| {
+        honest.validate(statement);
+    });
+    let others = honest.commitment(2, &statements[0]).what;
+    let mine: Vec<_> = statements.iter().map(|s| honest.commitment(0, s).what).collect();
+    let one = EdwardsPoint::mul_base(&Scalar::ONE);
+    let mut spend = |leader: u16, attempt, commitment: &Commitment| {
+        let session = honest.session(leader, &statements[0], attempt);
+        let said = honest.challenge(&session, &statements[0], commitment, one);
+        honest.hear(leader, Message::Challenge(said, commitment.nonce))
+    };
+    // Newest first: each answer brings a pair ahead, which would push the older out.
+    responded(spend(0, 0, &mine[199]));
+    responded(spend(0, 1, &mine[198]));
+    responded(spend(0, 2, &mine[197]));
+    for (attempt, pushed_out) in (3..).zip(&mine[..197]) {
+        refused(spend(0, attempt, pushed_out));
+    }
+    responded(spend(2, 0, &others));
+    assert_eq!(honest.faults, []);
+
+    // Statements that nobody validated: asked for each, and two are kept.
+    let mut honest = Honest::new(4, Policy::Quorum, limits);
+    assert_eq!(honest.announce(2, b"other"), None);
+    for statement in &statements {
+        assert_eq!(honest.announce(0, statement), None);
+    }
+    assert_eq!(honest.asked.len(), 201);
+    let mut verdict = |statement: &[u8]| honest.validate(statement);
+    assert_eq!(verdict(&statements[197]), None, "pushed out");
+    for kept in [&b"other"[..], &statements[198], &statements[199]] {
+        assert!(matches!(verdict(kept), Some(Message::Commitment(_))));
+    }
+}
+
+/// An answer that was pushed out is not given again: its pair is gone.
+#[test]
+fn answers_beyond_the_quota_become_refusals() {
+    let limits = Limits { answers: 2, ..Limits::default() };
+    let mut honest = Honest::new(4, Policy::Quorum, limits);
+    honest.validate(b"M");
+    let one = EdwardsPoint::mul_base(&Scalar::ONE);
+    let mut challenges = vec![];
+    let mut offer = honest.commitment(0, b"M").what;
+    for attempt in 0..3 {
+        let said = honest.challenge(&honest.session(0, b"M", attempt), b"M", &offer, one);
+        let message = Message::Challenge(said, offer.nonce);
+        challenges.push(message.clone());
+        offer = responded(honest.hear(0, message)).what.ahead.what;
+    }
+    let [first, second, _] = &challenges[..] else { panic!() };
+    responded(honest.hear(0, second.clone()));
+    refused(honest.hear(0, first.clone()));
+}
+
+#[test]
+fn the_application_too_has_a_limit() {
+    let limits = Limits { validated: 2, ..Limits::default() };
+    let mut honest = Honest::new(4, Policy::Quorum, limits);
+    honest.validate(b"1");
+    honest.validate(b"2");
+    honest.validate(b"2");
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let command = Command::Validated { digest: Digest::of(b"3"), accept: true };
+    let error = honest.cosigner.handle_command(&mut cx, command).unwrap_err();
+    assert_eq!(error, cosigner::Error::TooManyValidated);
+    honest.tell(Command::Forget { digest: Digest::of(b"1") });
+    honest.validate(b"3");
+}
+
+#[test]
+fn each_machine_hears_what_is_for_it() {
+    let mut honest = honest();
+    let said = honest.commitment(0, b"M");
+    assert_eq!(honest.hear(0, Message::Commitment(said)), None);
+    assert_eq!(honest.faults[0].kind, FaultKind::WrongRole);
+    let mut world = crate::common::World::new(4);
+    let session = honest.session(2, b"M", 0);
+    let message = Message::Announcement(Said::new(&key(2), session), bytes(b"M"));
+    let mut cx = Cx::new(Time::default(), &mut world.rng);
+    let step = world.leader.handle_message(&mut cx, at(&world.roster, 2), message);
+    assert_eq!(step.into_records().1.release().faults[0].kind, FaultKind::WrongRole);
+}
+
+/// A member floods a leader with commitments: a bounded number is kept, none is named twice, and
+/// the session goes on with one of them.
+#[test]
+fn a_leader_keeps_a_bounded_number_of_commitments() {
+    let mut world = crate::common::World::new(4);
+    let mut honest = Honest::new(4, Policy::Quorum, Limits { pairs: 99, ..Limits::default() });
+    let offers: Vec<_> = (0..99u8)
+        .map(|statement| {
+            honest.validate(&[statement]);
+            honest.commitment(0, &[statement])
+        })
+        .collect();
+    let mut cx = Cx::new(Time::default(), &mut world.rng);
+    for said in offers.iter().chain(&offers) {
+        let message = Message::Commitment(said.clone());
+        let step = world.leader.handle_message(&mut cx, at(&world.roster, 1), message);
+        assert_eq!(step, cosi::leader::Step::none());
+    }
+    // One session after another: as many challenges at once as were kept, each with another pair.
+    let mut named = vec![];
+    for statement in 0..9u8 {
+        let policy = Policy::Weight(2);
+        let command = cosi::leader::Command::Announce { statement: vec![statement], policy };
+        let step = world.leader.handle_command(&mut cx, command).unwrap();
+        let messages = step.into_records().1.release().messages;
+        named.extend(messages.into_iter().filter_map(|(_, message)| match message {
+            Message::Challenge(_, nonce) => Some(nonce),
+            _ => None,
+        }));
+        let digest = Digest::of(&[statement]);
+        let _ = world.leader.handle_command(&mut cx, cosi::leader::Command::Abandon { digest });
+    }
+    let latest: Vec<_> = offers[99 - 8..].iter().rev().map(|said| said.what.nonce).collect();
+    assert_eq!(named, latest);
+    // What was spent comes again, from the network: it is not spent again.
+    for said in &offers[99 - 8..] {
+        let message = Message::Commitment(said.clone());
+        let _ = world.leader.handle_message(&mut cx, at(&world.roster, 1), message);
+    }
+    let (statement, policy) = (b"last".to_vec(), Policy::Weight(2));
+    let command = cosi::leader::Command::Announce { statement, policy };
+    let step = world.leader.handle_command(&mut cx, command).unwrap();
+    let messages = step.into_records().1.release().messages;
+    assert!(messages.iter().all(|(_, message)| matches!(message, Message::Announcement(..))));
+}
+
+/// A commitment for another leader or of another roster is not this leader's to spend.
+#[test]
+fn a_leader_spends_its_own_commitments_alone() {
+    let mut world = crate::common::World::with(2, Mode::Accountable, Policy::Complete);
+    let mut honest = Honest::new(2, Policy::Quorum, Limits::default());
+    honest.validate(b"M");
+    let mine = honest.commitment(0, b"M");
+    let others = [
+        Commitment { leader: 1, ..mine.what.clone() },
+        Commitment { roster: roster(3).id(), ..mine.what.clone() },
+    ];
+    let mut cx = Cx::new(Time::default(), &mut world.rng);
+    let one = at(&world.roster, 1);
+    for commitment in others {
+        let message = Message::Commitment(Said::new(&key(1), commitment));
+        let _ = world.leader.handle_message(&mut cx, one, message);
+    }
+    // A relay that stores one could bring it again later.
+    let relayed = Message::Commitment(mine.clone());
+    let _ = world.leader.handle_message(&mut cx, at(&world.roster, 0), relayed);
+    let (statement, policy) = (b"M".to_vec(), Policy::Complete);
+    let command = cosi::leader::Command::Announce { statement, policy };
+    let step = world.leader.handle_command(&mut cx, command).unwrap();
+    let [(_, Message::Announcement(..))] = &step.into_records().1.release().messages[..] else {
+        panic!()
+    };
+    let step = world.leader.handle_message(&mut cx, one, Message::Commitment(mine));
+    let [(_, Message::Challenge(..))] = &step.into_records().1.release().messages[..] else {
+        panic!()
+    };
+}
+
+#[test]
+fn what_was_verified_under_another_roster_is_dropped() {
+    let mut honest = honest();
+    let other = roster(5);
+    let session = Session { roster: other.id(), ..honest.session(0, b"M", 0) };
+    let message = Message::Announcement(Said::new(&key(0), session), bytes(b"M"));
+    let verified = message.verify(&other).unwrap();
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let step = honest.cosigner.handle_verified(&mut cx, at(&other, 0), verified);
+    assert_eq!(step, cosigner::Step::none());
+}

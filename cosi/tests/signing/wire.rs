@@ -1,0 +1,199 @@
+//! The format of everything that leader and cosigners say: fixed, and of one encoding.
+
+use cosi::{
+    CollectiveSignature, Mode,
+    challenge::{Challenge, ChallengeId},
+    keys::Signature,
+    mask::Mask,
+    message::{Commitment, Message, Refusal, Response, Said, StatementBytes},
+    nonce::NonceId,
+    roster::RosterId,
+    session::{Digest, Session},
+    wire::Wire,
+};
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use sha2::{Digest as _, Sha256};
+
+struct Seeded(ChaCha20Rng);
+
+impl Seeded {
+    fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    fn number(&mut self) -> u16 {
+        u16::from_le_bytes(self.bytes())
+    }
+
+    fn statement(&mut self) -> StatementBytes {
+        let len = usize::from(self.number() % 40);
+        StatementBytes::new(self.bytes::<40>()[..len].to_vec()).unwrap()
+    }
+
+    fn said<T>(&mut self, what: T) -> Said<T> {
+        Said { what, signature: Signature(self.bytes()) }
+    }
+
+    fn session(&mut self) -> Session {
+        Session {
+            mode: if self.number().is_multiple_of(2) { Mode::Accountable } else { Mode::Raw },
+            roster: RosterId(self.bytes()),
+            statement: Digest(self.bytes()),
+            leader: self.number(),
+            entropy: self.bytes(),
+            attempt: u32::from_le_bytes(self.bytes()),
+        }
+    }
+
+    fn commitment(&mut self) -> Said<Commitment> {
+        let commitment = Commitment {
+            roster: RosterId(self.bytes()),
+            leader: self.number(),
+            member: self.number(),
+            nonce: NonceId(self.bytes()),
+            points: [self.bytes(), self.bytes()],
+        };
+        self.said(commitment)
+    }
+
+    fn mask(&mut self) -> Mask {
+        Mask::from_bytes(self.bytes::<5>().to_vec()).unwrap()
+    }
+
+    fn message(&mut self, kind: u8) -> Message {
+        match kind {
+            0 => {
+                let session = self.session();
+                Message::Announcement(self.said(session), self.statement())
+            }
+            1 => Message::Commitment(self.commitment()),
+            2 => {
+                let challenge = Challenge {
+                    session: self.session(),
+                    mask: self.mask(),
+                    commitments: [self.bytes(), self.bytes()],
+                    statement: self.statement(),
+                };
+                Message::Challenge(self.said(challenge), NonceId(self.bytes()))
+            }
+            3 => {
+                let response = Response {
+                    challenge: ChallengeId(self.bytes()),
+                    member: self.number(),
+                    nonce: NonceId(self.bytes()),
+                    response: self.bytes(),
+                    ahead: self.commitment(),
+                };
+                Message::Response(self.said(response))
+            }
+            _ => {
+                let refusal = Refusal {
+                    challenge: ChallengeId(self.bytes()),
+                    member: self.number(),
+                    nonce: NonceId(self.bytes()),
+                    ahead: self.commitment(),
+                };
+                Message::Refusal(self.said(refusal))
+            }
+        }
+    }
+
+    fn signature(&mut self) -> CollectiveSignature {
+        let (commitment, response) = (self.bytes(), self.bytes());
+        CollectiveSignature { commitment, response, mask: self.mask() }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One encoding each way; nothing truncated, trailing, or longer than it may be.
+fn hold<T: Wire + PartialEq + core::fmt::Debug>(value: &T, lengths: &[(usize, u32)]) -> Vec<u8> {
+    let encoding = value.encode();
+    assert_eq!(T::decode(&encoding).as_ref(), Ok(value));
+    for len in 0..encoding.len() {
+        assert!(T::decode(&encoding[..len]).is_err(), "{len} of {}", encoding.len());
+    }
+    assert!(T::decode(&[&encoding[..], &[0]].concat()).is_err());
+    for (at, bound) in lengths {
+        let (before, rest) = encoding.split_at(*at);
+        let (len, rest) = rest.split_first_chunk::<4>().unwrap();
+        let after = &rest[u32::from_le_bytes(*len) as usize..];
+        let with = |len: u32| {
+            let items = vec![0; len.min(*bound + 1) as usize];
+            T::decode(&[before, &len.to_le_bytes(), &items, after].concat())
+        };
+        assert!(with(*bound).is_ok(), "what stands here is a length");
+        assert!(with(*bound + 1).is_err() && with(u32::MAX).is_err());
+    }
+    encoding
+}
+
+/// Where the formats stand. A change of one fails here, and is a decision.
+#[test]
+fn formats_are_those_of_version_1() {
+    const SESSION: usize = 1 + 32 + 64 + 2 + 32 + 4;
+    let expected = [
+        (
+            &[(1 + SESSION + 64, 32_768)][..],
+            "28cdcb257fdaa8d4a6893b237371b52705e22caab461d9ff93fa922eff8407b4",
+        ),
+        (&[], "f14aba15de4fcbc42897258675bb0f10fca120a350b197011a7efd1c4ea51e51"),
+        (
+            &[(1 + SESSION, 8192), (1 + SESSION + 4 + 5 + 64, 32_768)],
+            "1e8679c36fa5e8ac61fc035a06d3b673bcb3afaedb93dd6b0d22c24aa6f4888b",
+        ),
+        (&[], "d684fee8620de13a8d07bb23d111b91bc548cb3a88e03674c9532663ada7c0f3"),
+        (&[], "63424b7be3d7ebecc419438f737c490e5f089aba50fb1aba1d6c221e672b6b1e"),
+        (&[(64, 8192)], "be5cbaea2792e292d6fb29ed4b2ee1c8ee2863fb61ff117a7f4b92b940fb48cf"),
+    ];
+    for (kind, (lengths, expected)) in (0u8..).zip(expected) {
+        let mut seeded = Seeded(ChaCha20Rng::seed_from_u64(u64::from(kind)));
+        let mut hash = Sha256::new();
+        for _ in 0..8 {
+            hash.update(match kind {
+                5 => hold(&seeded.signature(), lengths),
+                _ => hold(&seeded.message(kind), lengths),
+            });
+        }
+        assert_eq!(hex(&hash.finalize()), *expected, "kind {kind}");
+    }
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    let mut seeded = Seeded(ChaCha20Rng::seed_from_u64(9));
+    let mut encoding = seeded.message(0).encode();
+    encoding[1] = 2; // a mode that there is not
+    assert!(Message::decode(&encoding).is_err());
+    let mut encoding = seeded.message(1).encode();
+    encoding[0] = 5; // a message that there is not
+    assert!(Message::decode(&encoding).is_err());
+}
+
+/// Bytes from a peer, whatever they are, neither panic nor get anywhere.
+#[test]
+fn no_flipped_bit_gets_through() {
+    let mut world = crate::common::World::new(4);
+    world.announce(b"x");
+    world.run();
+    let mut seeded = Seeded(ChaCha20Rng::seed_from_u64(1));
+    for (_, _, message) in &world.log {
+        let encoding = message.encode();
+        for _ in 0..40 {
+            let mut bad = encoding.clone();
+            let at = usize::from(seeded.number()) % (bad.len() * 8);
+            bad[at / 8] ^= 1 << (at % 8);
+            let verified = Message::decode(&bad).map(|message| message.verify(&world.roster));
+            // The name of the pair to spend stands beside what is signed.
+            let beside = matches!(message, Message::Challenge(..)) && at / 8 >= bad.len() - 16;
+            assert!(beside || !matches!(verified, Ok(Ok(_))), "bit {at} of {message:?}");
+        }
+    }
+}
