@@ -3,7 +3,7 @@
 use std::{println, string::String, vec::Vec};
 
 use cosi::{
-    domain,
+    Statement as _, domain,
     keys::{Seed, SigningKey},
     machine::Evidence,
     roster::{Member, Roster},
@@ -127,7 +127,13 @@ fn evidence_convicts_its_signer_and_nobody_else() {
     let (keys, roster) = keys();
     let scope = Scope { chain: [1; 32], epoch: 2, roster: roster.id() };
     let says = |key: &SigningKey, statement: Statement| {
-        (statement, key.sign(&domain::BYZCOIN, &statement.encode()))
+        let signature = match statement.kind {
+            Kind::Prepare | Kind::Commit => {
+                cosi::certificate::sign(key, &scope.roster, &statement.to_signed())
+            }
+            _ => key.sign(&domain::BYZCOIN, &statement.encode()),
+        };
+        (statement, signature)
     };
     let at = |kind, height, view, digest: Digest| {
         scope.statement(kind, Height::new(height), View::new(view), digest)
