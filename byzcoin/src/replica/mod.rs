@@ -93,6 +93,48 @@ type Inner<V> = machine::Step<MessageOf<V>, EventOf<V>, RecordOf<V>, Index>;
 /// One proposal and `limits.candidates` blocks (besides those that the rules name) of
 /// `limits.max_body` bytes each, one view change and one claim of height a member, one prepare
 /// certificate a view, `limits.history` decided blocks.
+///
+/// # Example
+///
+/// A roster of one, which is its own quorum:
+///
+/// ```
+/// use byzcoin::{
+///     keys::Seed, machine::{Cx, Time}, roster::{Member, Roster}, votes::{self, CosiVotes}, *,
+/// };
+/// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+/// # let mut rng = ChaCha20Rng::seed_from_u64(7);
+/// let key = Seed::from_bytes([1; 32]).signing_key();
+/// let roster = Roster::new([Member::new(&key, &mut rng)])?;
+/// let config = Config {
+///     chain: [7; 32],
+///     epoch: 1,
+///     me: roster.index(0).unwrap(),
+///     roster: roster.clone(),
+///     genesis: [0; 32],
+///     votes: votes::Config { key: key.into(), timing: Default::default() },
+///     timing: Timing::default(),
+///     limits: Limits::default(),
+///     rotation: 16,
+/// };
+/// let scope = config.scope();
+/// let mut cx = Cx::new(Time::default(), &mut rng);
+/// let (mut replica, _) = Replica::<CosiVotes>::restore(config, [], &mut cx)?;
+///
+/// let (_, held) = replica.handle_command(&mut cx, Command::Pending)?.into_records();
+/// let events = held.release().events;
+/// let [Event::Propose { height, view, .. }] = events[..] else { panic!() };
+/// let body = wire::BoundedBytes::new(b"payload".to_vec()).unwrap();
+/// let answer = Command::Propose { height, view, app: Default::default(), body };
+/// let (records, held) = replica.handle_command(&mut cx, answer)?.into_records();
+/// // ... write `records`, sync, then send what the step holds, and: ...
+/// let mut events = held.release().events;
+/// let Some(Event::Decided { block, view, certificate }) = events.pop() else { panic!() };
+/// let decision = Decision { block, view, certificate };
+/// assert!(decision.verify::<CosiVotes>(&scope, &roster));
+/// # assert!(!records.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica<V: Votes> {
     config: Config<()>,
