@@ -3,6 +3,22 @@
 //! What is voted on is small: H(header ‖ chunk root ‖ size). The body follows in chunks of
 //! [`CHUNK`] bytes, each with its Merkle path, so that any member can pass on any part of it and
 //! nobody keeps a byte that the proposal does not name.
+//!
+//! ```
+//! use byzcoin::{Body, Header, Height, Proposal, View, roster::RosterId};
+//! let body = Body::new(&[7; 100_000]).unwrap();
+//! let header = Header {
+//!     parent: [0; 32],
+//!     height: Height::FIRST,
+//!     first_view: View::ZERO,
+//!     next_roster: RosterId([1; 32]),
+//!     next_start: 0,
+//!     app: Default::default(),
+//! };
+//! let proposal = Proposal::new(header, &body);
+//! assert_eq!(proposal.chunks(), 2);
+//! assert!(body.chunks().iter().all(|chunk| proposal.admits(chunk)));
+//! ```
 
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 

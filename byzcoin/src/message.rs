@@ -164,16 +164,14 @@ impl<C> Decided<C> {
 impl<S> ViewChange<S> {
     /// What the member signed.
     pub fn statement(&self, scope: &Scope) -> Statement {
-        let digest = Lock::digest(self.change.lock);
-        scope.statement(Kind::ViewChange, self.height, self.view, digest)
+        self.change.statement(scope, self.height, self.view)
     }
 }
 
-impl<S: Clone, C> NewView<S, C> {
-    /// The view changes, each as its member sent it.
-    pub fn view_changes(&self) -> impl Iterator<Item = ViewChange<S>> + '_ {
-        let (height, view) = (self.height, self.view);
-        self.changes.iter().map(move |change| ViewChange { height, view, change: change.clone() })
+impl<S> Change<S> {
+    /// What the member signed, in a change to `view`.
+    pub fn statement(&self, scope: &Scope, height: Height, view: View) -> Statement {
+        scope.statement(Kind::ViewChange, height, view, Lock::digest(self.lock))
     }
 }
 
@@ -211,7 +209,16 @@ impl<S, C, M> Message<S, C, M> {
             Self::Decided(decided) => {
                 V::verify_certificate(roster, &decided.statement(scope), &decided.certificate)
             }
-            Self::ViewChange(change) => view_change_holds::<V>(scope, roster, change),
+            Self::ViewChange(ViewChange { height, view, change }) => {
+                let signer = roster.index(change.signer);
+                rules::lock_precedes(change.lock, *view)
+                    && signed::<V>(
+                        roster,
+                        signer,
+                        &change.statement(scope, *height, *view),
+                        &change.signature,
+                    )
+            }
             Self::NewView(new_view) => rules::new_view_holds::<V>(scope, roster, new_view),
             Self::Content(_) | Self::Chunk { .. } | Self::Votes(_) | Self::Pull(_) => true,
         };
@@ -230,17 +237,6 @@ fn signed<V: Votes>(
     signature: &V::Signature,
 ) -> bool {
     signer.is_some_and(|signer| V::verify_signature(roster, signer, statement, signature))
-}
-
-/// Whether the member signed this view change, and the lock it names is older than the view.
-pub(crate) fn view_change_holds<V: Votes>(
-    scope: &Scope,
-    roster: &Roster,
-    change: &ViewChange<V::Signature>,
-) -> bool {
-    let signer = roster.index(change.change.signer);
-    rules::lock_precedes(change.change.lock, change.view)
-        && signed::<V>(roster, signer, &change.statement(scope), &change.change.signature)
 }
 
 /// The weight of these members, or `None` when one stands twice, or not in ascending order.

@@ -43,7 +43,7 @@ use core::time::Duration;
 use cosi::roster::Roster;
 
 use crate::{
-    message::{NewView, ascending_weight, view_change_holds},
+    message::{NewView, ascending_weight},
     statement::{Digest, Height, Kind, Lock, Scope, View},
     votes::Votes,
 };
@@ -152,9 +152,16 @@ pub fn new_view_holds<V: Votes>(
         (Some(_), None) => bug::is(bug::Bug::NewViewWithoutItsPc),
         (None, Some(_)) => false,
     };
+    let signed = new_view.changes.iter().filter_map(|change| {
+        let statement = change.statement(scope, new_view.height, new_view.view);
+        Some((roster.index(change.signer)?, statement, &change.signature))
+    });
     shown
         && weight.is_some_and(|weight| weight >= roster.quorum())
-        && new_view.view_changes().all(|change| view_change_holds::<V>(scope, roster, &change))
+        && new_view.changes.iter().all(|change| {
+            lock_precedes(change.lock, new_view.view) && roster.index(change.signer).is_some()
+        })
+        && V::verify_signatures(roster, signed)
 }
 
 /// ⌈(N + f + k + 1) / 2⌉: the quorum that two neighbouring windows of N shares need to intersect

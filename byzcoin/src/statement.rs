@@ -2,6 +2,14 @@
 //!
 //! A prepare vote cannot be read as a commit vote, nor a vote of one chain, epoch, roster, height
 //! or view as one of another.
+//!
+//! ```
+//! use byzcoin::{Height, Kind, Scope, View, roster::RosterId};
+//! let scope = Scope { chain: [1; 32], epoch: 1, roster: RosterId([2; 32]) };
+//! let prepare = scope.statement(Kind::Prepare, Height::FIRST, View::ZERO, [3; 32]);
+//! let commit = scope.statement(Kind::Commit, Height::FIRST, View::ZERO, [3; 32]);
+//! assert_ne!(prepare, commit);
+//! ```
 
 use alloc::vec::Vec;
 

@@ -90,6 +90,20 @@ pub trait Votes:
         signature: &Self::Signature,
     ) -> bool;
 
+    /// Whether all of these members signed these statements. To the verdict of
+    /// [`verify_signature`](Votes::verify_signature), one by one; a batch is faster.
+    fn verify_signatures<'a>(
+        roster: &Roster,
+        mut signed: impl Iterator<Item = (Index, Statement, &'a Self::Signature)>,
+    ) -> bool
+    where
+        Self::Signature: 'a,
+    {
+        signed.all(|(signer, said, signature)| {
+            Self::verify_signature(roster, signer, &said, signature)
+        })
+    }
+
     /// Whether members of weight ≥ q voted for the statement.
     fn verify_certificate(
         roster: &Roster,

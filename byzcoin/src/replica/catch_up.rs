@@ -30,7 +30,7 @@ pub(super) struct Pull {
 
 /// Whether an answer stops after the decision at this height.
 pub(super) const fn ends_batch(height: Height) -> bool {
-    height.next().get() % BATCH == 0
+    height.next().get().is_multiple_of(BATCH)
 }
 
 impl<V: Votes> Replica<V> {

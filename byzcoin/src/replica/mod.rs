@@ -2,7 +2,7 @@
 //!
 //! # At height h
 //!
-//! One function below a bullet; [`rules`](crate::rules) has the names, what is safe, and why.
+//! One function below a bullet; [`rules`] has the names, what is safe, and why.
 //!
 //! - *Upon payload, or a proposal, in view 0*: start T_0. (`upon_work`)
 //! - *Upon half of T_0 with payload still pending*: have it forwarded to all. (`on_half`)
@@ -11,11 +11,11 @@
 //!   `propose`)
 //! - *Upon one's turn under an NV that requires a block*: propose that. (`upon_required`)
 //! - *Upon a whole body of the view's block*: have it validated. (`upon_body`)
-//! - *Upon its validity*: if [`may_prepare`](crate::rules::may_prepare), record the vote, send it
+//! - *Upon its validity*: if [`may_prepare`](rules::may_prepare), record the vote, send it
 //!   to the leader. (`upon_valid`)
 //! - *Upon PC(h,v,d)*: keep it; if it is of this view or an earlier one and the highest so far,
 //!   record it as that. (`upon_prepared`)
-//! - *Upon PC(h,v,d) of this view*: if [`may_commit`](crate::rules::may_commit), record the vote,
+//! - *Upon PC(h,v,d) of this view*: if [`may_commit`](rules::may_commit), record the vote,
 //!   send it to the leader. The body is not needed. (`upon_committable`)
 //! - *Upon CC(h,·,d)*, whatever the view: record it, begin h + 1. (`upon_certified`)
 //! - *Upon a decided block's body, the blocks below being given*: give it. (`upon_applicable`)
@@ -93,6 +93,48 @@ type Inner<V> = machine::Step<MessageOf<V>, EventOf<V>, RecordOf<V>, Index>;
 /// One proposal and `limits.candidates` blocks (besides those that the rules name) of
 /// `limits.max_body` bytes each, one view change and one claim of height a member, one prepare
 /// certificate a view, `limits.history` decided blocks.
+///
+/// # Example
+///
+/// A roster of one, which is its own quorum:
+///
+/// ```
+/// use byzcoin::{
+///     keys::Seed, machine::{Cx, Time}, roster::{Member, Roster}, votes::{self, CosiVotes}, *,
+/// };
+/// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+/// # let mut rng = ChaCha20Rng::seed_from_u64(7);
+/// let key = Seed::from_bytes([1; 32]).signing_key();
+/// let roster = Roster::new([Member::new(&key, &mut rng)])?;
+/// let config = Config {
+///     chain: [7; 32],
+///     epoch: 1,
+///     me: roster.index(0).unwrap(),
+///     roster: roster.clone(),
+///     genesis: [0; 32],
+///     votes: votes::Config { key: key.into(), timing: Default::default() },
+///     timing: Timing::default(),
+///     limits: Limits::default(),
+///     rotation: 16,
+/// };
+/// let scope = config.scope();
+/// let mut cx = Cx::new(Time::default(), &mut rng);
+/// let (mut replica, _) = Replica::<CosiVotes>::restore(config, [], &mut cx)?;
+///
+/// let (_, held) = replica.handle_command(&mut cx, Command::Pending)?.into_records();
+/// let events = held.release().events;
+/// let [Event::Propose { height, view, .. }] = events[..] else { panic!() };
+/// let body = wire::BoundedBytes::new(b"payload".to_vec()).unwrap();
+/// let answer = Command::Propose { height, view, app: Default::default(), body };
+/// let (records, held) = replica.handle_command(&mut cx, answer)?.into_records();
+/// // ... write `records`, sync, then send what the step holds, and: ...
+/// let mut events = held.release().events;
+/// let Some(Event::Decided { block, view, certificate }) = events.pop() else { panic!() };
+/// let decision = Decision { block, view, certificate };
+/// assert!(decision.verify::<CosiVotes>(&scope, &roster));
+/// # assert!(!records.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica<V: Votes> {
     config: Config<()>,
@@ -270,6 +312,18 @@ impl<V: Votes> Replica<V> {
     pub fn leader(&self, view: View) -> Index {
         let leader = rules::leader(self.config.roster.size(), self.round.start, view);
         self.config.roster.index(leader).unwrap_or(self.config.me)
+    }
+
+    /// How many decided blocks are kept, and how many undecided ones.
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> (usize, usize) {
+        (self.chain.links.len(), self.round.candidates.len())
+    }
+
+    /// Whether this member waits for a view that it asked for.
+    #[cfg(test)]
+    pub(crate) fn has_asked(&self) -> bool {
+        self.round.waits()
     }
 
     /// When payload is to be forwarded.

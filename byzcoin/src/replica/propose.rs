@@ -59,7 +59,7 @@ impl<V: Votes> Replica<V> {
     ) -> Result<Inner<V>, Error> {
         let too_long = Error::TooLong(body.len());
         let body = Body::new(body).ok_or(too_long)?;
-        if body.size() > self.config.limits.max_body {
+        if body.size() > self.max_body() {
             return Err(too_long);
         }
         if (height, view) != (self.round.height, self.round.view) || !self.may_propose() {
@@ -148,9 +148,6 @@ impl<V: Votes> Replica<V> {
             let scope = self.config.scope();
             let statements = [first, &propose]
                 .map(|said| Some((said.statement(&scope), V::plain(&said.signature)?)));
-            if first.proposal.digest() == digest {
-                return Inner::<V>::none();
-            }
             let [first, second] = statements;
             let proof =
                 first.zip(second).and_then(|(a, b)| evidence::contradiction(leader, [a, b]));
@@ -206,7 +203,11 @@ impl<V: Votes> Replica<V> {
             && *next_roster == self.config.roster.id()
             && *first_view <= view
             && *next_start == self.next_start(*first_view)
-            && proposal.size <= self.config.limits.max_body
+            && proposal.size <= self.max_body()
+    }
+
+    fn max_body(&self) -> u32 {
+        self.config.limits.max_body.min(u32::try_from(MAX_BODY).unwrap_or(u32::MAX))
     }
 
     fn next_start(&self, first_view: View) -> u16 {

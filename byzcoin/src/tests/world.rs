@@ -368,8 +368,8 @@ impl World {
             let own =
                 |sent: &&Sent| sent.from == node && matches!(sent.message, Message::ViewChange(_));
             let views = world.sent.iter().filter(own).map(|sent| match &sent.message {
-                Message::ViewChange(change) => change.view,
-                _ => View::ZERO,
+                Message::ViewChange(change) => (change.height, change.view),
+                _ => (Height::FIRST, View::ZERO),
             });
             views.max()
         };
