@@ -201,6 +201,17 @@ fn a_framing_leader_frames_nobody() {
         assert_eq!(convicts(&said, &Said::new(&key(0), lie.clone())), None);
         // Signed by the member itself the lie convicts it: the test would see a frame.
         assert_eq!(convicts(&said, &Said::new(&key(1), lie)), Some(at(&honest.roster, 1)));
+        // Another pair's commitment; one under this pair's name, by another or in its name.
+        let frame = |commitment: &Said<Commitment>| {
+            let statements = vec![signed(&said), signed(commitment), signed(&response)];
+            blame::verify(&evidence(statements), &honest.roster)
+        };
+        assert_eq!(frame(&response.what.ahead), None);
+        let points = response.what.ahead.what.points;
+        let renamed = Commitment { points, ..offer.what.clone() };
+        assert_eq!(frame(&Said::new(&key(0), renamed.clone())), None);
+        assert_eq!(frame(&Said::new(&key(2), Commitment { member: 2, ..renamed.clone() })), None);
+        assert_eq!(frame(&Said::new(&key(1), renamed)), Some(at(&honest.roster, 1)));
         // The statement swapped for another, under the old digest.
         let swapped = Challenge { statement: bytes(b"N"), ..said.what.clone() };
         let swapped = Said::new(&key(0), swapped);
@@ -331,6 +342,17 @@ fn a_refused_statement_is_never_signed_and_a_forgotten_one_is_asked_again() {
     // Accepted at last: the challenge that waits is answered, with the pair that it names.
     let reply = honest.tell(Command::Validated { digest, accept: true });
     assert_eq!(responded(reply).what.nonce, offer.nonce);
+}
+
+#[test]
+fn an_announcement_said_again_is_answered_verbatim_while_its_pair_is_unspent() {
+    let mut honest = honest();
+    let offer = honest.commitment(0, b"M");
+    assert_eq!(honest.commitment(0, b"M"), offer);
+    let one = EdwardsPoint::mul_base(&Scalar::ONE);
+    let said = honest.challenge(&honest.session(0, b"M", 0), b"M", &offer.what, one);
+    responded(honest.hear(0, Message::Challenge(said, offer.what.nonce)));
+    assert_ne!(honest.commitment(0, b"M").what.nonce, offer.what.nonce);
 }
 
 #[test]
