@@ -1,7 +1,7 @@
 //! Every strategy of a faulty cosigner ends in a signature, and in a named culprit where what
 //! it did can be proved; and a crash costs an attempt, nothing else.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{cell::Cell, collections::BTreeSet, rc::Rc, time::Duration};
 
 use cosi::{
     Mode, Policy, leader,
@@ -217,6 +217,29 @@ fn whoever_withholds_joins_no_later_attempt() {
         attempts.push(world.attempts() - before);
     }
     assert_eq!(attempts, [1, 2, 1, 1, 2]);
+}
+
+/// Having signed again, it sits out one session for the next offence, not two.
+#[test]
+fn whoever_signs_again_is_redeemed() {
+    let mut world = World::new(4);
+    let bad = Rc::new(Cell::new(true));
+    let now_bad = bad.clone();
+    world.corrupt(
+        [3],
+        move |_, message| {
+            if now_bad.get() { withheld(message) } else { honest(message) }
+        },
+    );
+    let mut attempts = vec![];
+    for (statement, withholds) in (0u8..).zip([true, true, false, true, true, true]) {
+        bad.set(withholds);
+        let before = world.attempts();
+        world.announce(&[statement]);
+        world.run();
+        attempts.push(world.attempts() - before);
+    }
+    assert_eq!(attempts, [2, 1, 1, 2, 1, 2]);
 }
 
 /// Everybody is late, so no attempt has enough left: the late responses complete the first.
