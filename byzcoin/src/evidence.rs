@@ -7,7 +7,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
-    domain,
+    Statement as _, certificate, domain,
     keys::Signature,
     machine::{Evidence, Index, Signed},
     roster::Roster,
@@ -23,7 +23,8 @@ struct Testimony {
     statement: Statement,
 }
 
-/// The evidence that `signer` made both statements.
+/// The evidence that `signer` made both statements: proposals and view changes signed under
+/// [`domain::BYZCOIN`], votes as [`certificate::sign`] signs them.
 pub fn contradiction(signer: Index, statements: [(Statement, Signature); 2]) -> Option<Evidence> {
     let signed = statements.map(|(statement, signature)| {
         let testimony = Testimony { signer: signer.get(), statement };
@@ -47,9 +48,15 @@ pub fn verify(evidence: &Evidence, roster: &Roster) -> Option<Index> {
         && a.statement.kind != Kind::Body
         && same_slot
         && a.statement.digest != b.statement.digest;
-    let signed = |testimony: &Testimony, signed: &Signed| {
-        let statement = testimony.statement.encode();
-        roster.verify(signer, &domain::BYZCOIN, &statement, &signed.signature)
+    let signed = |Testimony { statement, .. }: &Testimony, Signed { signature, .. }: &Signed| {
+        match statement.kind {
+            Kind::Prepare | Kind::Commit => {
+                certificate::verify_single(roster, signer, &statement.to_signed(), signature)
+            }
+            Kind::Proposal | Kind::ViewChange | Kind::Body => {
+                roster.verify(signer, &domain::BYZCOIN, &statement.encode(), signature)
+            }
+        }
     };
     (contradicts && signed(&a, first) && signed(&b, second)).then_some(signer)
 }

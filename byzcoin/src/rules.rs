@@ -97,7 +97,7 @@ pub fn required<S, C>(new_view: Option<&NewView<S, C>>) -> Option<Digest> {
 /// `proposed`.
 pub fn target<S, C>(new_view: Option<&NewView<S, C>>, proposed: Option<Digest>) -> Option<Digest> {
     if bug::is(bug::Bug::NewViewBindsNobody) {
-        return proposed.or(required(new_view));
+        return proposed;
     }
     required(new_view).or(proposed)
 }

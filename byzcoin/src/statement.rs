@@ -3,8 +3,10 @@
 //! A prepare vote cannot be read as a commit vote, nor a vote of one chain, epoch, roster, height
 //! or view as one of another.
 
+use alloc::vec::Vec;
+
 use borsh::{BorshDeserialize, BorshSerialize};
-use cosi::{domain, roster::RosterId, transcript::Hash};
+use cosi::{domain, roster::RosterId, transcript::Hash, wire::Wire};
 
 /// A hash that names something.
 pub type Digest = [u8; 32];
@@ -158,6 +160,12 @@ impl Statement {
     /// What the statement shares with others.
     pub const fn scope(&self) -> Scope {
         Scope { chain: self.chain, epoch: self.epoch, roster: self.roster }
+    }
+}
+
+impl cosi::Statement for Statement {
+    fn to_signed(&self) -> Vec<u8> {
+        [&domain::BYZCOIN[..], &self.encode()].concat()
     }
 }
 

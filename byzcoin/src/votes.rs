@@ -1,5 +1,7 @@
 //! How votes become certificates: what a [`Replica`](crate::Replica) asks of the machine below.
 
+mod collective;
+
 use core::{convert::Infallible, fmt::Debug};
 
 use cosi::{
@@ -9,6 +11,7 @@ use cosi::{
     wire::Wire,
 };
 
+pub use self::collective::{Config, CosiVotes, Message, Single, Timing};
 use crate::statement::{Height, Statement, View};
 
 /// What a replica asks of its votes.
@@ -64,7 +67,7 @@ pub trait Votes:
         Event = Event<Self::Certificate>,
         Record = Infallible,
         Error = Infallible,
-    >
+    > + Sized
 {
     /// What the embedder decides: at least how to sign.
     type Config: Clone;
@@ -73,8 +76,8 @@ pub trait Votes:
     /// The votes of weight ≥ q.
     type Certificate: Wire + Clone + Eq + Debug;
 
-    /// The votes of the member `me`.
-    fn new(config: Self::Config, roster: &Roster, me: Index) -> Self;
+    /// The votes of the member `me`. `None` when the configuration is not that member's.
+    fn new(config: Self::Config, roster: &Roster, me: Index) -> Option<Self>;
 
     /// Signs a proposal or a view change.
     fn sign(&self, statement: &Statement) -> Self::Signature;
@@ -94,7 +97,7 @@ pub trait Votes:
         certificate: &Self::Certificate,
     ) -> bool;
 
-    /// The signature as evidence holds it: Ed25519 under [`cosi::domain::BYZCOIN`]. `None` when
+    /// The signature as evidence holds it: see [`evidence`](crate::evidence). `None` when
     /// it is of another kind and convinces nobody else.
     fn plain(signature: &Self::Signature) -> Option<keys::Signature>;
 }

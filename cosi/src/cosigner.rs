@@ -196,11 +196,16 @@ impl Cosigner {
         _records: impl IntoIterator<Item = Infallible>,
         _cx: &mut Cx<'_>,
     ) -> Result<(Self, Step), RestoreError> {
+        Ok((Self::new(config)?, Step::none()))
+    }
+
+    /// A cosigner that knows nothing yet.
+    pub fn new(config: Config) -> Result<Self, RestoreError> {
         if config.roster.key(config.me) != Some(config.key.public()) {
             return Err(RestoreError);
         }
         let (pools, validated, blamed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Ok((Self { config, pools, validated, blamed }, Step::none()))
+        Ok(Self { config, pools, validated, blamed })
     }
 
     /// Does what the application asks, or says why that makes no sense.

@@ -250,10 +250,15 @@ impl Leader {
         _records: impl IntoIterator<Item = Infallible>,
         _cx: &mut Cx<'_>,
     ) -> Result<(Self, Step), RestoreError> {
+        Ok((Self::new(config)?, Step::none()))
+    }
+
+    /// A leader without open sessions.
+    pub fn new(config: Config) -> Result<Self, RestoreError> {
         if config.roster.key(config.me) != Some(config.key.public()) {
             return Err(RestoreError);
         }
-        Ok((Self { desk: Desk::new(config), sessions: BTreeMap::new() }, Step::none()))
+        Ok(Self { desk: Desk::new(config), sessions: BTreeMap::new() })
     }
 
     /// Does what the application asks, or says why that makes no sense.

@@ -135,10 +135,26 @@ pub type StepOf<T> = Step<
     <T as Machine>::Peer,
 >;
 
-/// Implements [`Machine`] and [`Restore`] by the plain methods of the same names.
+/// Implements [`Machine`], and [`Restore`] where asked, by the plain methods of the same names.
 #[macro_export]
 macro_rules! impl_machine {
     ($machine:ty { $($name:ident = $type:ty),* } restore { $($restore:ident = $with:ty),* }) => {
+        $crate::impl_machine!($machine { $($name = $type),* });
+        const _: () = {
+            use $crate::machine::{Cx, StepOf};
+            impl $crate::machine::Restore for $machine {
+                $(type $restore = $with;)*
+                fn restore(
+                    config: Self::Config,
+                    records: impl IntoIterator<Item = Self::Record>,
+                    cx: &mut Cx<'_>,
+                ) -> Result<(Self, StepOf<Self>), Self::RestoreError> {
+                    <$machine>::restore(config, records, cx)
+                }
+            }
+        };
+    };
+    ($machine:ty { $($name:ident = $type:ty),* }) => {
         const _: () = {
             use $crate::machine::{Cx, StepOf, Time};
             impl $crate::machine::Machine for $machine {
@@ -158,16 +174,6 @@ macro_rules! impl_machine {
                 }
                 fn next_timeout(&self) -> Option<Time> {
                     <$machine>::next_timeout(self)
-                }
-            }
-            impl $crate::machine::Restore for $machine {
-                $(type $restore = $with;)*
-                fn restore(
-                    config: Self::Config,
-                    records: impl IntoIterator<Item = Self::Record>,
-                    cx: &mut Cx<'_>,
-                ) -> Result<(Self, StepOf<Self>), Self::RestoreError> {
-                    <$machine>::restore(config, records, cx)
                 }
             }
         };

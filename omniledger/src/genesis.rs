@@ -11,6 +11,7 @@ use cosi::{
     transcript::Hash,
     wire::{BoundedBytes, BoundedVec, Wire},
 };
+use skipchain::Shape;
 
 use crate::{
     transaction::{self, Input, Outpoint, Rules, sum},
@@ -19,8 +20,9 @@ use crate::{
 
 /// The most outputs that a genesis grants.
 pub const MAX_GRANTS: usize = 1 << 16;
-/// The most bytes of transactions that a block of any ledger has.
-pub const MAX_BLOCK_BYTES: u32 = 1 << 25;
+/// The most bytes of transactions that a block of any ledger has: half of what byzcoin carries,
+/// which leaves room for what encloses them.
+pub const MAX_BLOCK_BYTES: u32 = 1 << 24;
 
 /// Names a ledger: H(its genesis).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
@@ -47,22 +49,6 @@ pub struct Grant {
     pub value: u64,
 }
 
-/// The shape of the ledger's skipchain (CHAINIAC, section 4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
-pub struct Skips {
-    /// b: a link of level ℓ skips b^ℓ blocks.
-    pub base: u8,
-    /// H: the most levels of links that a block has.
-    pub max_height: u8,
-}
-
-impl Default for Skips {
-    /// b = 2 and H = 32: with a lower H the number of links to a far block is not logarithmic.
-    fn default() -> Self {
-        Self { base: 2, max_height: 32 }
-    }
-}
-
 /// How much a block holds. A validator refuses larger ones, so all must agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Limits {
@@ -70,6 +56,13 @@ pub struct Limits {
     pub transactions: u32,
     /// The most bytes of transactions, encoded.
     pub bytes: u32,
+}
+
+impl Limits {
+    /// The most bytes of a block's body: of its transactions, and of their count.
+    pub const fn max_body(&self) -> u32 {
+        self.bytes.saturating_add(4)
+    }
 }
 
 impl Default for Limits {
@@ -110,7 +103,7 @@ pub struct Genesis {
     /// Who decides.
     pub validators: BoundedVec<Member, MAX_MEMBERS>,
     /// The shape of its skipchain.
-    pub skips: Skips,
+    pub shape: Shape,
     /// How much a block holds.
     pub limits: Limits,
     /// What is unspent at the start.
@@ -130,9 +123,9 @@ pub enum GenesisError {
     /// A validator whose failure alone stops the ledger.
     #[error("no validator may weigh a third or more of all; take at least 4 alike")]
     Fragile,
-    /// The skipchain's base or height is out of range.
-    #[error("a skipchain has base 1 and height 1, or base 2 to 16 and height 1 to 64")]
-    Skips,
+    /// The shape is none that a skipchain has.
+    #[error("no skipchain has this shape; take `Shape::default()`")]
+    Chain,
     /// A transaction that is allowed would fit no block, or blocks are too large.
     #[error(
         "a block holds 1 transaction or more and {} to {MAX_BLOCK_BYTES} bytes",
@@ -157,7 +150,7 @@ impl Genesis {
         let genesis = Self {
             name: BoundedBytes::new(name.into()).ok_or(GenesisError::Name)?,
             validators: BoundedVec::new(validators).ok_or(RosterError::Size)?,
-            skips: Skips::default(),
+            shape: Shape::default(),
             limits: Limits::default(),
             grants: BoundedVec::new(grants).ok_or(GenesisError::TooManyGrants)?,
         };
@@ -207,15 +200,6 @@ impl Genesis {
         let name = core::str::from_utf8(&self.name).map_err(|_| GenesisError::Name)?;
         if name.is_empty() || name.chars().any(char::is_control) {
             return Err(GenesisError::Name);
-        }
-        let Skips { base, max_height } = self.skips;
-        let shaped = match base {
-            1 => max_height == 1,
-            2..=16 => (1..=64).contains(&max_height),
-            _ => false,
-        };
-        if !shaped {
-            return Err(GenesisError::Skips);
         }
         let holds_any =
             usize::try_from(self.limits.bytes).is_ok_and(|b| b >= transaction::MAX_BYTES);

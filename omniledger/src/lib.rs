@@ -1,11 +1,31 @@
 #![no_std]
 #![doc = include_str!("../README.md")]
 extern crate alloc;
-#[cfg(feature = "sim")]
-extern crate std;
 
+pub mod chain;
+mod decision;
 pub mod genesis;
 pub mod ledger;
+pub mod message;
+mod pool;
+pub mod receipt;
 mod rejection;
 pub mod transaction;
 pub mod utxo;
+pub mod validator;
+pub mod wallet;
+
+pub use byzcoin;
+pub use cosi::{domain, keys, machine, roster, wire};
+pub use skipchain::{self, Shape};
+
+pub use self::{
+    decision::Decision,
+    genesis::{Genesis, GenesisId},
+    message::{Message, Peer},
+    pool::{PoolLimits, Refusal},
+    receipt::{Receipt, Stranger},
+    transaction::{Session, Transaction},
+    validator::Validator,
+    wallet::Wallet,
+};

@@ -13,9 +13,11 @@ use crate::{
 /// The outputs that are unspent, under one hash.
 ///
 /// Keeps [`Input::leaf`] under each output's id and no more: who spends an output declares the
-/// rest, and signs it. A clone shares what neither side changes, so it costs next to nothing.
-/// Grows by a leaf an unspent output; nobody creates one without spending, so the peers' growth
-/// of it is bounded by [`MAX_OUTPUTS`](crate::transaction::MAX_OUTPUTS) a transaction.
+/// rest, and signs it. Holds the outputs of every shard that its rules name. A clone shares
+/// what neither side changes, so it costs next to nothing.
+///
+/// A transaction adds at most [`MAX_OUTPUTS`](crate::transaction::MAX_OUTPUTS) leaves. Outputs
+/// may be worth nothing, so only the limits of blocks bound how fast the state grows.
 ///
 /// A transaction is executed at most once: it has an input, a spent output's id never returns,
 /// and an id is the hash of the session that creates it.

@@ -32,7 +32,7 @@ impl Step {
         let fields = Fields { roster, payload_root, state_root };
         let earlier = later.sibling(index, self.back_root, fields);
         let root = back_root(&earlier.id(), self.level, later.height, &self.siblings);
-        (earlier.is_sound() && root == Some(later.back_root)).then_some(earlier)
+        (root == Some(later.back_root)).then_some(earlier)
     }
 }
 
@@ -41,6 +41,24 @@ impl Step {
 /// Needs no signature and no roster: a later block commits to every earlier one. So the past of
 /// a trusted block is as safe as the hash, however many keys were lost since. Holds at most
 /// [`MAX_LINKS`] steps.
+///
+/// ```
+/// use skipchain::{BackLinks, BackProof, ChainId, Header, Shape, Spine, roster::RosterId};
+/// let roster = RosterId([7; 32]);
+/// let genesis = Header::genesis(ChainId([1; 32]), Shape::default(), roster, [0; 32], None);
+/// let mut spine = Spine::new(genesis.clone())?;
+/// let mut blocks = vec![(genesis, BackLinks::default())];
+/// for entry in 1..=48 {
+///     let (header, links) = (spine.next(roster, [entry; 32], None), spine.back_links());
+///     spine.push(&header)?;
+///     blocks.push((header, links));
+/// }
+/// let find = |at: u64| blocks.get(usize::try_from(at).ok()?).cloned();
+/// let proof = BackProof::build(48, 31, find).unwrap();
+/// assert_eq!(proof.hops(), 2);
+/// assert_eq!(proof.verify(spine.tip())?, blocks[31].0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct BackProof {
     from_index: u64,

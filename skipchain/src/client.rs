@@ -74,6 +74,26 @@ pub enum AnchorError {
 /// Remembers up to [`MEMORY`] verified blocks with the link that led to each, so that proofs
 /// which share a way cost their signatures once. A link that differs in a byte is checked anew.
 /// When the memory is full it is emptied, but for the anchor and the head.
+///
+/// ```
+/// use cosi::{Certificate, keys::Seed, mask::Mask, roster::{Member, Roster}};
+/// use skipchain::{ChainId, Header, LightClient, Proof, ProofError, Shape, Trust, wire::Wire};
+/// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+/// # let mut rng = ChaCha20Rng::seed_from_u64(7);
+/// let key = Seed::from_bytes([1; 32]).signing_key();
+/// let roster = Roster::new([Member::new(&key, &mut rng)])?;
+/// let of = |chain| Header::genesis(chain, Shape::default(), roster.id(), [0; 32], None);
+/// let (genesis, stranger) = (of(ChainId([1; 32])), of(ChainId([2; 32])));
+/// let client = LightClient::new(genesis.clone(), roster.open(&Mask::of(1, [0])))?;
+///
+/// let kept = client.trust().encode();
+/// let mut client = LightClient::restore(Trust::decode(&kept)?)?;
+/// let proof = Proof::<Certificate>::new(&genesis, vec![]).unwrap();
+/// assert_eq!(client.verify(&proof)?, *client.head());
+/// let foreign = Proof::<Certificate>::new(&stranger, vec![]).unwrap();
+/// assert_eq!(client.verify(&foreign), Err(ProofError::Chain));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct LightClient {
     trust: Trust,
@@ -131,11 +151,9 @@ impl LightClient {
 
     /// The block that `proof` leads to, once each link holds. The head stays where it is.
     ///
-    /// The proof starts at any block that the client remembers. Blocks on the way are
+    /// The proof starts at any block that the client remembers, and goes past the head only
+    /// through the head: a client that has come so far lets no older roster overrule it. Blocks on the way are
     /// remembered even if a later link fails, since they hold without it.
-    ///
-    /// The attestation's part: it holds only if the roster with `keys` decided, at quorum, on
-    /// the block with the id [`LinkStatement::to`], and every byte of it counts.
     pub fn verify<A: Attests<LinkStatement> + Wire>(
         &mut self,
         proof: &Proof<A>,
@@ -149,6 +167,10 @@ impl LightClient {
         for (at, link) in proof.links().iter().enumerate() {
             let next = link.follow(&from.header, &from.id).ok_or(ProofError::Level { link: at })?;
             let to = Verified::new(next);
+            let head = self.head.header.index;
+            if from.header.index < head && head < to.header.index {
+                return Err(ProofError::PassesHead { link: at });
+            }
             signers.shown = link.opening().map(Shown::Here).or(signers.shown);
             let by = leaf_hash(&link.encode());
             let known = self.known.get(&to.header.index);
@@ -181,6 +203,8 @@ impl LightClient {
         }
         self.trust.head = target.header.clone();
         self.head = target.clone();
+        // What was verified beyond the head did not pass through it.
+        self.known.retain(|index, _| *index <= target.header.index);
         Ok(target)
     }
 

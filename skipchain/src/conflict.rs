@@ -8,6 +8,27 @@ use crate::link::LinkStatement;
 /// Two statements about one (From, level), with their certificates.
 ///
 /// Where a level-0 link is another engine's decision, evidence is that engine's affair.
+///
+/// ```
+/// use cosi::{Certificate, Statement, certificate, keys::Seed, roster::{Member, Roster}};
+/// use skipchain::{ChainId, Conflict, Header, LinkStatement, Shape, Spine};
+/// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+/// # let mut rng = ChaCha20Rng::seed_from_u64(7);
+/// let key = Seed::from_bytes([1; 32]).signing_key();
+/// let roster = Roster::new([Member::new(&key, &mut rng)])?;
+/// let id = roster.id();
+/// let genesis = Header::genesis(ChainId([1; 32]), Shape::default(), id, [0; 32], None);
+/// let spine = Spine::new(genesis.clone())?;
+/// let links = [[1; 32], [2; 32]].map(|payload| {
+///     let link = LinkStatement::new(0, &genesis, &spine.next(id, payload, None));
+///     let signature = certificate::sign(&key, &id, &link.to_signed());
+///     let signed = [(roster.index(0).unwrap(), signature)];
+///     (link, Certificate::individual(&roster, signed).unwrap())
+/// });
+/// let culprits = Conflict { links }.verify(&roster).unwrap();
+/// assert_eq!(culprits.iter().collect::<Vec<_>>(), [0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Conflict {
     /// What was signed, and by whom; one certificate may be of a single member.

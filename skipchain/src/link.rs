@@ -20,7 +20,11 @@ use crate::{
 ///
 /// From's roster decides it. At level 0 it is the decision on the block `to` itself, so another
 /// engine's proof of that decision may stand for it; from level 1 on, a signer has seen the
-/// chain of links of the level below. **Duty of a signer**: record (from, level) → to before
+/// chain of links of the level below.
+///
+/// **Duty of an attestation** that stands for it: it holds only if the roster with the given
+/// keys decided on the block with the id `to`. Need not bind From, which To's back links name.
+/// **Duty of a signer**: record (from, level) → to before
 /// signing, and sign no other `to`: two convict it, see [`Conflict`](crate::Conflict).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct LinkStatement {

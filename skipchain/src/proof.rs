@@ -132,6 +132,12 @@ pub enum ProofError {
         /// Which link, from 0.
         link: usize,
     },
+    /// It leads from before the client's head to beyond it, and not through it.
+    #[error("link {link} passes over the client's head; ask for a proof from the head")]
+    PassesHead {
+        /// Which link, from 0.
+        link: usize,
+    },
     /// It holds, and leads no further than the client is.
     #[error("the proof ends no later than the client's head; ask for a newer one")]
     Stale,

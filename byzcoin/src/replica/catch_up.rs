@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 
 use cosi::{
-    machine::{Cx, FaultKind, Index, Time, To},
+    machine::{Cx, FaultKind, Index, Step, Time, To},
     mask::Mask,
 };
 
-use super::{Event, Inner, Replica};
+use super::{Event, Inner, Replica, state::Link};
 use crate::{
     block::{Assembly, Chunk},
     message::{Message, MessageOf, Wanted},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The most decisions in one answer.
-const ANSWER: usize = 8;
+const BATCH: u64 = 8;
 /// The most decided blocks whose bodies are asked for at once.
 const BODIES: usize = 2;
 
@@ -26,6 +26,11 @@ const BODIES: usize = 2;
 pub(super) struct Pull {
     pub(super) at: Time,
     attempt: u32,
+}
+
+/// Whether an answer stops after the decision at this height.
+pub(super) const fn ends_batch(height: Height) -> bool {
+    height.next().get() % BATCH == 0
 }
 
 impl<V: Votes> Replica<V> {
@@ -64,8 +69,11 @@ impl<V: Votes> Replica<V> {
                 decided.map(|d| Inner::<V>::none().send(To::One(from), Message::Decided(d)));
             return Some(answer.unwrap_or(Inner::<V>::none()));
         }
-        let claim = self.ahead.entry(from).or_insert(height);
-        *claim = height.max(*claim);
+        // Asked at once when the claim is news, or else two members could echo for ever.
+        if self.ahead.get(&from).is_some_and(|claimed| *claimed >= height) {
+            return Some(Inner::<V>::none());
+        }
+        self.ahead.insert(from, height);
         let wanted = Message::Pull(Wanted::Decisions(self.round.height));
         Some(self.is_behind().send(To::One(from), wanted))
     }
@@ -132,14 +140,25 @@ impl<V: Votes> Replica<V> {
         }
     }
 
-    /// The decisions from `first` on; after the last one, what goes on above it.
+    /// The decisions from `first` on, up to where a batch ends; after the last one, what goes on
+    /// above it. Who asks for what is forgotten learns how far the chain is.
     fn show_decisions(&self, to: Index, first: Height) -> Inner<V> {
-        let links = self.chain.links.range(first..).take(ANSWER);
-        let mut last = first.before();
-        let step = links.fold(Inner::<V>::none(), |step, (height, link)| {
-            last = *height;
+        let none = Inner::<V>::none();
+        let show = |step: Inner<V>, link: &Link<V::Certificate>| {
             step.send(To::One(to), Message::Decided(link.decided()))
-        });
+        };
+        let oldest = self.chain.links.first_key_value().map(|(height, _)| *height);
+        if oldest.is_some_and(|oldest| first < oldest) {
+            return self.chain.links.values().next_back().map_or(none, |l| show(Step::none(), l));
+        }
+        let (mut last, mut step) = (first.before(), none);
+        for (height, link) in self.chain.links.range(first..) {
+            last = *height;
+            step = show(step, link);
+            if ends_batch(*height) {
+                break;
+            }
+        }
         if last != self.chain.tip {
             return step;
         }

@@ -188,6 +188,9 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestoreError {
+    /// The votes are configured for another member.
+    #[error("the votes are not configured for this member; give them its own key")]
+    Votes,
     /// A decision does not follow the one before.
     #[error("the decision at {0:?} does not extend the one before; restore the whole journal")]
     OutOfOrder(Height),

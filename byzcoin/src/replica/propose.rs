@@ -26,7 +26,7 @@ impl<V: Votes> Replica<V> {
         }
         let first = self.config.timing.first_timeout;
         round.timer = Some(cx.now().after(first));
-        round.half = Some(cx.now().after(first / 2));
+        round.half = Some(cx.now().after(first.checked_div(2).unwrap_or(first)));
         Some(Inner::<V>::none())
     }
 

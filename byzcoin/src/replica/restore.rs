@@ -27,7 +27,7 @@ impl<V: Votes> Replica<V> {
         cx: &mut Cx<'_>,
     ) -> Result<(Self, StepOf<Self>), RestoreError> {
         let (config, votes) = config.split();
-        let votes = V::new(votes, &config.roster, config.me);
+        let votes = V::new(votes, &config.roster, config.me).ok_or(RestoreError::Votes)?;
         let (tip, applied) = (Height::default(), Height::default());
         let mut replica = Self {
             round: Round::new(Height::FIRST, config.genesis, 0),

@@ -4,10 +4,11 @@ use cosi::machine::{Cx, FaultKind, Index, To};
 
 use super::{
     Event, Inner, Replica,
+    catch_up::ends_batch,
     state::{Candidate, Certified, Link, Round, Verdict},
 };
 use crate::{
-    message::{Decided, Message, Prepared},
+    message::{Decided, Message, Prepared, Wanted},
     record::Record,
     rules,
     statement::{Digest, Height, Kind, Lock, View},
@@ -146,11 +147,16 @@ impl<V: Votes> Replica<V> {
         if let Some(step) = self.elsewhere(from, height) {
             return step;
         }
+        let away = self.round.proposal.is_none() && self.round.held.is_empty();
         let Decided { proposal, view, certificate } = decided;
         let lock = Lock { view, digest: proposal.digest() };
         self.round.certified = Some(Certified { lock, certificate, mine: false });
         self.admit(lock.digest, proposal, self.round.view);
-        Inner::<V>::none()
+        let step = Inner::<V>::none();
+        if !away || !ends_batch(height) {
+            return step;
+        }
+        step.send(To::One(from), Message::Pull(Wanted::Decisions(height.next())))
     }
 
     /// *Upon CC(h,·,d)*, whatever the view: record it, begin h + 1.

@@ -5,7 +5,8 @@ use cosi::{
     wire::{BoundedBytes, BoundedVec},
 };
 use omniledger::{
-    genesis::{Genesis, GenesisError, Grant, Limits, MAX_BLOCK_BYTES, MAX_GRANTS, Skips},
+    Shape,
+    genesis::{Genesis, GenesisError, Grant, Limits, MAX_BLOCK_BYTES, MAX_GRANTS},
     ledger::Ledger,
     transaction::{MAX_BYTES, Outpoint},
 };
@@ -63,13 +64,13 @@ fn an_id_covers_every_field() {
     proven_again[0] = Member::new(&key(1), &mut rng);
     let mut grants = genesis.grants.to_vec();
     grants[0].value += 1;
-    let Genesis { skips, limits, .. } = genesis;
+    let limits = genesis.limits;
     let others = [
         Genesis { name: BoundedBytes::new(b"Town".to_vec()).unwrap(), ..genesis.clone() },
         Genesis { validators: BoundedVec::new(swapped).unwrap(), ..genesis.clone() },
         Genesis { validators: BoundedVec::new(proven_again).unwrap(), ..genesis.clone() },
-        Genesis { skips: Skips { base: 3, ..skips }, ..genesis.clone() },
-        Genesis { skips: Skips { max_height: 31, ..skips }, ..genesis.clone() },
+        Genesis { shape: Shape::new(3, 32).unwrap(), ..genesis.clone() },
+        Genesis { shape: Shape::new(2, 31).unwrap(), ..genesis.clone() },
         Genesis { limits: Limits { bytes: limits.bytes + 1, ..limits }, ..genesis.clone() },
         Genesis { limits: Limits { transactions: 1, ..limits }, ..genesis.clone() },
         Genesis { grants: BoundedVec::new(grants).unwrap(), ..genesis.clone() },
@@ -110,18 +111,13 @@ fn parameters_out_of_range_are_refused() {
     }
     let long = "n".repeat(65);
     assert_eq!(Genesis::new(&long, members(&[1; 4]), vec![]), Err(GenesisError::Name));
-    for (base, max_height) in [(0, 1), (1, 2), (1, 0), (2, 0), (2, 65), (17, 1)] {
-        let genesis = Genesis { skips: Skips { base, max_height }, ..sample() };
-        assert_eq!(refusal(&genesis), GenesisError::Skips);
-    }
     let least = u32::try_from(MAX_BYTES).unwrap();
     for (transactions, bytes) in [(0, least), (1, least - 1), (1, MAX_BLOCK_BYTES + 1)] {
         let genesis = Genesis { limits: Limits { transactions, bytes }, ..sample() };
         assert_eq!(refusal(&genesis), GenesisError::Limits);
     }
-    for (base, max_height, bytes) in [(1, 1, least), (2, 1, MAX_BLOCK_BYTES), (16, 64, least)] {
-        let limits = Limits { transactions: 1, bytes };
-        let genesis = Genesis { skips: Skips { base, max_height }, limits, ..sample() };
+    for bytes in [least, MAX_BLOCK_BYTES] {
+        let genesis = Genesis { limits: Limits { transactions: 1, bytes }, ..sample() };
         assert!(genesis.roster().is_ok());
     }
 }

@@ -6,7 +6,8 @@ use cosi::{
     wire::{BoundedVec, Wire},
 };
 use omniledger::{
-    genesis::{Genesis, GenesisId, Grant, Limits, MAX_GRANTS, Skips},
+    Shape,
+    genesis::{Genesis, GenesisId, Grant, Limits, MAX_GRANTS},
     transaction::{
         Declaration, Input, MAX_INPUTS, MAX_OUTPUTS, Outpoint, Output, Session, Transaction,
     },
@@ -54,10 +55,9 @@ fn grant(rng: &mut ChaCha20Rng) -> Grant {
 }
 
 fn genesis(rng: &mut ChaCha20Rng) -> Genesis {
-    let [base, max_height] = bytes(rng);
     let grants = (0..rng.next_u32() % 4).map(|_| grant(rng)).collect();
     Genesis {
-        skips: Skips { base, max_height },
+        shape: Shape::new(2 + rng.next_u32() % 9, 1 + (rng.next_u32() % 64) as u8).unwrap(),
         limits: Limits { transactions: rng.next_u32(), bytes: rng.next_u32() },
         grants: BoundedVec::new(grants).unwrap(),
         ..sample()
@@ -103,7 +103,7 @@ fn formats_are_those_committed() {
         ("Transaction", "ce7763532fefddd4"),
         ("GenesisId", "4459435094889775"),
         ("Grant", "edde29e3765f2b30"),
-        ("Genesis", "c314ec73c8939f02"),
+        ("Genesis", "7b9d1ed387d66ee0"),
     ];
     assert_eq!(formats.each_ref().map(|(name, hash)| (*name, &hash[..])).to_vec(), committed);
 }

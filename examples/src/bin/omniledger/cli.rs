@@ -20,8 +20,8 @@ Examples:
 
 Exit codes:
   0  all holds
-  1  an invariant broke, or a proof does not hold; the last line says which
-  2  the program cannot do what it was asked; the last line says what to change";
+  1  an invariant broke, or a proof does not hold; the output says which
+  2  the program cannot do what it was asked; the error says what to change";
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
