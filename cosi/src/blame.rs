@@ -2,8 +2,9 @@
 //!
 //! - **A wrong response**: a challenge, a commitment and a response to that challenge with that
 //!   commitment's pair, the last two signed by the culprit, and
-//!   \[s_i\]B ≠ R1_i + \[b\]R2_i + \[c\]A_i. The culprit's own points alone are asked for, so a
-//!   leader that lies about sums frames nobody.
+//!   \[s_i\]B ≠ R1_i + \[b\]R2_i + \[c\]A_i. The response names the challenge and the pair, of which
+//!   no honest member has two with one name. Its own points alone are asked for, so a leader that
+//!   lies about sums frames nobody.
 //! - **Two challenges in one session**, both signed by its leader.
 //!
 //! The session's name is computed anew with the given roster, whose members alone it can convict:
@@ -58,17 +59,13 @@ fn wrong_response(
     let one_story = session.roster == roster.id()
         && session.statement == Digest::of(&challenge.what.statement)
         && commitment.what.roster == roster.id()
-        && commitment.what.leader == session.leader
         && commitment.what.member == response.what.member
         && commitment.what.nonce == response.what.nonce
-        && response.what.challenge == challenge.what.id()
-        && challenge.what.mask.contains(response.what.member);
+        && response.what.challenge == challenge.what.id();
     if !one_story {
         return None;
     }
-    challenge.speaker(roster)?;
-    commitment.speaker(roster)?;
-    let culprit = response.speaker(roster)?;
+    let culprit = response.speaker(roster).and(commitment.speaker(roster))?;
     let sums = decode_points(&challenge.what.commitments)?;
     let terms = Terms::of(&challenge.what, roster, &sums)?;
     let points = decode_points(&commitment.what.points)?;

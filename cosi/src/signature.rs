@@ -57,6 +57,16 @@ pub enum Policy {
 }
 
 impl Policy {
+    /// The least weight that could satisfy it.
+    pub(crate) fn least<K: Keys + ?Sized>(&self, keys: &K) -> u64 {
+        match self {
+            Self::Complete => keys.weight(),
+            Self::Quorum => crate::roster::quorum(keys.weight()),
+            Self::Weight(least) => *least,
+            Self::Predicate(_) => 0,
+        }
+    }
+
     /// Whether these members, who must all be known to `keys`, are enough.
     ///
     /// An opened roster knows the weight of its opened members alone: it counts the present

@@ -34,6 +34,8 @@ pub(super) struct Desk {
     convicted: BTreeSet<Index>,
     /// Who sits out: at most every member.
     bench: BTreeMap<Index, Bench>,
+    /// The weight of all who have an unspent offer.
+    offered: u64,
     /// At most one entry for each member and kind.
     blamed: BTreeSet<(Index, FaultKind)>,
 }
@@ -54,7 +56,8 @@ struct Bench {
 impl Desk {
     pub(super) fn new(config: Config) -> Self {
         let (offers, bench) = (BTreeMap::new(), BTreeMap::new());
-        Self { config, offers, convicted: BTreeSet::new(), bench, blamed: BTreeSet::new() }
+        let (convicted, blamed) = (BTreeSet::new(), BTreeSet::new());
+        Self { config, offers, convicted, bench, offered: 0, blamed }
     }
 
     /// Takes an offer in, unless it is another leader's or was here before.
@@ -64,11 +67,14 @@ impl Desk {
         if !mine || commitment.roster != self.config.roster.id() {
             return;
         }
-        let id = commitment.nonce;
+        let (id, weight) = (commitment.nonce, self.weight(member));
         let offers = self.offers.entry(member).or_default();
         let mut unspent = offers.unspent.iter();
         if offers.spent.contains(&id) || unspent.any(|old| old.said.what.nonce == id) {
             return;
+        }
+        if offers.unspent.is_empty() {
+            self.offered = self.offered.saturating_add(weight);
         }
         offers.unspent.push_back(offer);
         if offers.unspent.len() > self.config.limits.offers.max(1) {
@@ -85,11 +91,25 @@ impl Desk {
     pub(super) fn spend(&mut self, member: Index) -> Option<Offer> {
         let offers = self.offers.get_mut(&member)?;
         let offer = offers.unspent.pop_back()?;
+        let spent_last = offers.unspent.is_empty();
         offers.spent.push_back(offer.said.what.nonce);
         if offers.spent.len() > SPENT {
             offers.spent.pop_front();
         }
+        if spent_last {
+            self.offered = self.offered.saturating_sub(self.weight(member));
+        }
         Some(offer)
+    }
+
+    /// The most weight that could sign now, the leader's included. Spares a look at every member
+    /// at every commitment.
+    pub(super) fn reach(&self) -> u64 {
+        self.offered.saturating_add(self.weight(self.config.me))
+    }
+
+    fn weight(&self, member: Index) -> u64 {
+        self.config.roster.member(member).map_or(0, |member| u64::from(member.weight))
     }
 
     pub(super) fn is_convicted(&self, member: Index) -> bool {

@@ -95,14 +95,16 @@ impl Open {
     /// Goes on if enough have committed.
     pub(super) fn gather(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
         let Phase::Gathering { graced } = self.phase else { return Step::none() };
+        let awaits_more = self.awaits_more(desk);
+        if graced && awaits_more {
+            return Step::none();
+        }
         let Some(chosen) = self.chosen(desk) else { return Step::none() };
-        if !self.awaits_more(desk) {
+        if !awaits_more {
             return self.challenge(desk, cx, chosen);
         }
-        if !graced {
-            self.phase = Phase::Gathering { graced: true };
-            self.wake = self.wake.min(cx.now().after(desk.config.timing.grace));
-        }
+        self.phase = Phase::Gathering { graced: true };
+        self.wake = self.wake.min(cx.now().after(desk.config.timing.grace));
         Step::none()
     }
 
@@ -175,6 +177,9 @@ impl Open {
     /// that refused, or sit out. `None`: still too few.
     fn chosen(&self, desk: &Desk) -> Option<Vec<Index>> {
         let config = &desk.config;
+        if desk.reach() < self.policy.least(&config.roster) {
+            return None;
+        }
         let ready =
             config.roster.indices().filter(|i| self.may_join(desk, *i) && desk.has_offer(*i));
         let (reliable, others): (Vec<_>, Vec<_>) = ready.partition(|i| self.is_reliable(desk, *i));

@@ -9,6 +9,7 @@
 )]
 
 mod common;
+mod quotas;
 mod reference;
 mod ros;
 mod scripted;

@@ -119,14 +119,14 @@ pub(crate) fn point(bytes: &[u8; 32]) -> EdwardsPoint {
     CompressedEdwardsY(*bytes).decompress().unwrap()
 }
 
-fn responded(message: Option<Message>) -> Said<Response> {
+pub(crate) fn responded(message: Option<Message>) -> Said<Response> {
     match message {
         Some(Message::Response(said)) => said,
         other => panic!("{other:?}"),
     }
 }
 
-fn refused(message: Option<Message>) -> Said<Refusal> {
+pub(crate) fn refused(message: Option<Message>) -> Said<Refusal> {
     match message {
         Some(Message::Refusal(said)) => said,
         other => panic!("{other:?}"),
@@ -201,6 +201,17 @@ fn a_framing_leader_frames_nobody() {
         assert_eq!(convicts(&said, &Said::new(&key(0), lie.clone())), None);
         // Signed by the member itself the lie convicts it: the test would see a frame.
         assert_eq!(convicts(&said, &Said::new(&key(1), lie)), Some(at(&honest.roster, 1)));
+        // Another pair's commitment; one under this pair's name, by another or in its name.
+        let frame = |commitment: &Said<Commitment>| {
+            let statements = vec![signed(&said), signed(commitment), signed(&response)];
+            blame::verify(&evidence(statements), &honest.roster)
+        };
+        assert_eq!(frame(&response.what.ahead), None);
+        let points = response.what.ahead.what.points;
+        let renamed = Commitment { points, ..offer.what.clone() };
+        assert_eq!(frame(&Said::new(&key(0), renamed.clone())), None);
+        assert_eq!(frame(&Said::new(&key(2), Commitment { member: 2, ..renamed.clone() })), None);
+        assert_eq!(frame(&Said::new(&key(1), renamed)), Some(at(&honest.roster, 1)));
         // The statement swapped for another, under the old digest.
         let swapped = Challenge { statement: bytes(b"N"), ..said.what.clone() };
         let swapped = Said::new(&key(0), swapped);
@@ -334,6 +345,17 @@ fn a_refused_statement_is_never_signed_and_a_forgotten_one_is_asked_again() {
 }
 
 #[test]
+fn an_announcement_said_again_is_answered_verbatim_while_its_pair_is_unspent() {
+    let mut honest = honest();
+    let offer = honest.commitment(0, b"M");
+    assert_eq!(honest.commitment(0, b"M"), offer);
+    let one = EdwardsPoint::mul_base(&Scalar::ONE);
+    let said = honest.challenge(&honest.session(0, b"M", 0), b"M", &offer.what, one);
+    responded(honest.hear(0, Message::Challenge(said, offer.what.nonce)));
+    assert_ne!(honest.commitment(0, b"M").what.nonce, offer.what.nonce);
+}
+
+#[test]
 fn a_dropped_leader_finds_no_pair() {
     let mut honest = honest();
     let offer = honest.commitment(0, b"M").what;
@@ -345,83 +367,6 @@ fn a_dropped_leader_finds_no_pair() {
     );
     honest.tell(Command::Drop { leader: at(&honest.roster, 0) });
     refused(honest.hear(0, Message::Challenge(said, offer.nonce)));
-}
-
-/// A leader fills its quotas: its own oldest goes, and nobody else's.
-#[test]
-fn every_leader_has_its_own_quotas() {
-    let limits = Limits { pairs: 3, statements: 2, answers: 2, validated: 300 };
-    let mut honest = Honest::new(4, Policy::Quorum, limits);
-    let statements: Vec<_> = (0..200u16).map(|at| at.to_le_bytes()).collect();
-    statements.iter().for_each(|statement| {
-        honest.validate(statement);
-    });
-    let others = honest.commitment(2, &statements[0]).what;
-    let mine: Vec<_> = statements.iter().map(|s| honest.commitment(0, s).what).collect();
-    let one = EdwardsPoint::mul_base(&Scalar::ONE);
-    let mut spend = |leader: u16, attempt, commitment: &Commitment| {
-        let session = honest.session(leader, &statements[0], attempt);
-        let said = honest.challenge(&session, &statements[0], commitment, one);
-        honest.hear(leader, Message::Challenge(said, commitment.nonce))
-    };
-    // Newest first: each answer brings a pair ahead, which would push the older out.
-    responded(spend(0, 0, &mine[199]));
-    responded(spend(0, 1, &mine[198]));
-    responded(spend(0, 2, &mine[197]));
-    for (attempt, pushed_out) in (3..).zip(&mine[..197]) {
-        refused(spend(0, attempt, pushed_out));
-    }
-    responded(spend(2, 0, &others));
-    assert_eq!(honest.faults, []);
-
-    // Statements that nobody validated: asked for each, and two are kept.
-    let mut honest = Honest::new(4, Policy::Quorum, limits);
-    assert_eq!(honest.announce(2, b"other"), None);
-    for statement in &statements {
-        assert_eq!(honest.announce(0, statement), None);
-    }
-    assert_eq!(honest.asked.len(), 201);
-    let mut verdict = |statement: &[u8]| honest.validate(statement);
-    assert_eq!(verdict(&statements[197]), None, "pushed out");
-    for kept in [&b"other"[..], &statements[198], &statements[199]] {
-        assert!(matches!(verdict(kept), Some(Message::Commitment(_))));
-    }
-}
-
-/// An answer that was pushed out is not given again: its pair is gone.
-#[test]
-fn answers_beyond_the_quota_become_refusals() {
-    let limits = Limits { answers: 2, ..Limits::default() };
-    let mut honest = Honest::new(4, Policy::Quorum, limits);
-    honest.validate(b"M");
-    let one = EdwardsPoint::mul_base(&Scalar::ONE);
-    let mut challenges = vec![];
-    let mut offer = honest.commitment(0, b"M").what;
-    for attempt in 0..3 {
-        let said = honest.challenge(&honest.session(0, b"M", attempt), b"M", &offer, one);
-        let message = Message::Challenge(said, offer.nonce);
-        challenges.push(message.clone());
-        offer = responded(honest.hear(0, message)).what.ahead.what;
-    }
-    let [first, second, _] = &challenges[..] else { panic!() };
-    responded(honest.hear(0, second.clone()));
-    refused(honest.hear(0, first.clone()));
-}
-
-#[test]
-fn the_application_too_has_a_limit() {
-    let limits = Limits { validated: 2, ..Limits::default() };
-    let mut honest = Honest::new(4, Policy::Quorum, limits);
-    honest.validate(b"1");
-    honest.validate(b"2");
-    honest.validate(b"2");
-    let mut rng = ChaCha20Rng::seed_from_u64(7);
-    let mut cx = Cx::new(Time::default(), &mut rng);
-    let command = Command::Validated { digest: Digest::of(b"3"), accept: true };
-    let error = honest.cosigner.handle_command(&mut cx, command).unwrap_err();
-    assert_eq!(error, cosigner::Error::TooManyValidated);
-    honest.tell(Command::Forget { digest: Digest::of(b"1") });
-    honest.validate(b"3");
 }
 
 #[test]
@@ -436,52 +381,6 @@ fn each_machine_hears_what_is_for_it() {
     let mut cx = Cx::new(Time::default(), &mut world.rng);
     let step = world.leader.handle_message(&mut cx, at(&world.roster, 2), message);
     assert_eq!(step.into_records().1.release().faults[0].kind, FaultKind::WrongRole);
-}
-
-/// A member floods a leader with commitments: a bounded number is kept, none is named twice, and
-/// the session goes on with one of them.
-#[test]
-fn a_leader_keeps_a_bounded_number_of_commitments() {
-    let mut world = crate::common::World::new(4);
-    let mut honest = Honest::new(4, Policy::Quorum, Limits { pairs: 99, ..Limits::default() });
-    let offers: Vec<_> = (0..99u8)
-        .map(|statement| {
-            honest.validate(&[statement]);
-            honest.commitment(0, &[statement])
-        })
-        .collect();
-    let mut cx = Cx::new(Time::default(), &mut world.rng);
-    for said in offers.iter().chain(&offers) {
-        let message = Message::Commitment(said.clone());
-        let step = world.leader.handle_message(&mut cx, at(&world.roster, 1), message);
-        assert_eq!(step, cosi::leader::Step::none());
-    }
-    // One session after another: as many challenges at once as were kept, each with another pair.
-    let mut named = vec![];
-    for statement in 0..9u8 {
-        let policy = Policy::Weight(2);
-        let command = cosi::leader::Command::Announce { statement: vec![statement], policy };
-        let step = world.leader.handle_command(&mut cx, command).unwrap();
-        let messages = step.into_records().1.release().messages;
-        named.extend(messages.into_iter().filter_map(|(_, message)| match message {
-            Message::Challenge(_, nonce) => Some(nonce),
-            _ => None,
-        }));
-        let digest = Digest::of(&[statement]);
-        let _ = world.leader.handle_command(&mut cx, cosi::leader::Command::Abandon { digest });
-    }
-    let latest: Vec<_> = offers[99 - 8..].iter().rev().map(|said| said.what.nonce).collect();
-    assert_eq!(named, latest);
-    // What was spent comes again, from the network: it is not spent again.
-    for said in &offers[99 - 8..] {
-        let message = Message::Commitment(said.clone());
-        let _ = world.leader.handle_message(&mut cx, at(&world.roster, 1), message);
-    }
-    let (statement, policy) = (b"last".to_vec(), Policy::Weight(2));
-    let command = cosi::leader::Command::Announce { statement, policy };
-    let step = world.leader.handle_command(&mut cx, command).unwrap();
-    let messages = step.into_records().1.release().messages;
-    assert!(messages.iter().all(|(_, message)| matches!(message, Message::Announcement(..))));
 }
 
 /// A commitment for another leader or of another roster is not this leader's to spend.

@@ -200,8 +200,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     /// Any participants: the signature verifies, and is the naive sum of what was said.
     #[test]
-    fn a_signature_is_the_naive_sum(present in prop::collection::btree_set(1u16..12, 1..12)) {
-        let mut world = World::with(12, Mode::Accountable, Policy::Weight(2));
+    fn a_signature_is_the_naive_sum(
+        present in prop::collection::btree_set(1u16..12, 1..12),
+        raw in any::<bool>(),
+    ) {
+        let mode = if raw { Mode::Raw } else { Mode::Accountable };
+        let mut world = World::with(12, mode, Policy::Weight(2));
         world.cosigners.retain(|member, _| present.contains(member));
         world.announce(b"sum");
         world.run();
@@ -233,12 +237,13 @@ proptest! {
         let [r1, r2] = challenge.commitments.each_ref().map(point);
         let aggregate = (keys + key(0).public().point()).compress().to_bytes();
         let (roster, mask) = (world.roster.id().0, signature.mask.as_bytes());
-        let m = [&cosi::domain::ACCOUNTABLE[..], &roster, mask, b"sum"].concat();
-        let sid = Sha512::new_with_prefix(cosi::domain::SESSION).chain_update([0]);
+        let account = [&cosi::domain::ACCOUNTABLE[..], &roster, mask, b"sum"].concat();
+        let m = if raw { b"sum".to_vec() } else { account };
+        let sid = Sha512::new_with_prefix(cosi::domain::SESSION).chain_update([u8::from(raw)]);
         let sid = sid.chain_update(roster).chain_update(Sha512::digest(b"sum"));
         let sid = sid.chain_update([0; 2]).chain_update(challenge.session.entropy);
         let sid = sid.chain_update([0; 4]).finalize();
-        let b = Sha512::new_with_prefix(cosi::domain::BINDING).chain_update([0]);
+        let b = Sha512::new_with_prefix(cosi::domain::BINDING).chain_update([u8::from(raw)]);
         let b = b.chain_update(&sid[..32]).chain_update(roster);
         let b = b.chain_update([2, 0, 0, 0, 0, 0, 0, 0]).chain_update(mask);
         let b = b.chain_update(aggregate).chain_update(challenge.commitments.concat());

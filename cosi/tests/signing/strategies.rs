@@ -1,10 +1,7 @@
 //! Every strategy of a faulty cosigner ends in a signature, and in a named culprit where what
 //! it did can be proved; and a crash costs an attempt, nothing else.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{cell::Cell, collections::BTreeSet, rc::Rc, time::Duration};
 
 use cosi::{
     Mode, Policy, leader,
@@ -222,6 +219,29 @@ fn whoever_withholds_joins_no_later_attempt() {
     assert_eq!(attempts, [1, 2, 1, 1, 2]);
 }
 
+/// Having signed again, it sits out one session for the next offence, not two.
+#[test]
+fn whoever_signs_again_is_redeemed() {
+    let mut world = World::new(4);
+    let bad = Rc::new(Cell::new(true));
+    let now_bad = bad.clone();
+    world.corrupt(
+        [3],
+        move |_, message| {
+            if now_bad.get() { withheld(message) } else { honest(message) }
+        },
+    );
+    let mut attempts = vec![];
+    for (statement, withholds) in (0u8..).zip([true, true, false, true, true, true]) {
+        bad.set(withholds);
+        let before = world.attempts();
+        world.announce(&[statement]);
+        world.run();
+        attempts.push(world.attempts() - before);
+    }
+    assert_eq!(attempts, [2, 1, 1, 2, 1, 2]);
+}
+
 /// Everybody is late, so no attempt has enough left: the late responses complete the first.
 #[test]
 fn late_responses_complete_the_old_attempt() {
@@ -233,39 +253,87 @@ fn late_responses_complete_the_old_attempt() {
     assert_eq!(world.attempts(), 1);
 }
 
-/// One withholds in its turn and pays its debt in the other's: letting both back in at once,
+/// They withhold in turns, and commit anew each time: were they let back in with their debt,
 /// they would go on for ever.
 #[test]
 fn two_alternating_disruptors_do_not_stall() {
     for size in [7, 10] {
         let mut world = World::new(size);
-        let mut held: BTreeMap<u16, Message> = BTreeMap::new();
-        let mut turn = 0;
+        let mut challenges = vec![];
         world.corrupt([2, 5], move |member, message| {
-            let Message::Response(_) = message else { return honest(message) };
-            if held.contains_key(&member) {
-                return vec![]; // reminded
+            let Message::Response(said) = message else { return honest(message) };
+            let challenge = said.what.challenge;
+            let turn = challenges.iter().position(|old| *old == challenge).unwrap_or_else(|| {
+                challenges.push(challenge);
+                challenges.len() - 1
+            });
+            if turn.is_multiple_of(2) == (member == 2) {
+                return honest(Message::Commitment(said.what.ahead));
             }
-            turn += 1;
-            let own_turn = (turn % 2 == 0) == (member == 2);
-            let other = if member == 2 { 5 } else { 2 };
-            let mut fate = vec![];
-            if own_turn {
-                held.insert(member, message);
-            } else {
-                fate.push((NOW, message));
-            }
-            if let Some(debt) = held.remove(&other) {
-                fate.push((NOW, debt));
-            }
-            fate
+            honest(Message::Response(said))
         });
         world.announce(b"x");
         world.run();
-        world.signed(b"x");
-        assert!(world.attempts() <= 3, "F + 1, and there were {}", world.attempts());
+        assert_eq!(world.signed(b"x").1, [2, 5]);
+        assert_eq!(world.attempts(), 3, "F + 1");
         assert!(world.convicted().is_empty());
     }
+}
+
+#[test]
+fn a_late_wrong_response_is_convicted_while_others_still_owe() {
+    let mut world = World::with(4, Mode::Accountable, Policy::Complete);
+    world.corrupt([2, 3], |member, message| match message {
+        Message::Response(said) if member == 3 => {
+            altered(said, |s| s + Scalar::ONE).into_iter().map(|(_, m)| (LATE, m)).collect()
+        }
+        other => withheld(other),
+    });
+    world.announce(b"x");
+    world.run();
+    let [leader::Event::Failed { absent, .. }] = &world.events[..] else { panic!() };
+    assert_eq!(*absent, [2, 3].map(|member| at(&world.roster, member)));
+    assert_eq!(world.convicted(), convicts([3]));
+}
+
+/// It is no answer, and no evidence either.
+#[test]
+fn a_response_with_another_pair_counts_as_none() {
+    let mut world = World::new(4);
+    world.corrupt([3], |_, message| match message {
+        Message::Response(said) => {
+            let what = Response { nonce: said.what.ahead.what.nonce, ..said.what };
+            honest(Message::Response(Said::new(&key(3), what)))
+        }
+        other => honest(other),
+    });
+    world.announce(b"x");
+    world.run();
+    assert_eq!(world.signed(b"x").1, [3]);
+    assert_eq!(world.faults, []);
+}
+
+/// Spent as the carrier's, it would make the carrier's next response wrong, or its owner's.
+#[test]
+fn a_commitment_of_another_member_is_nobodys_ahead() {
+    let mut world = World::new(7);
+    let mut stolen = None;
+    world.corrupt([2, 3], move |member, message| match message {
+        Message::Commitment(said) if member == 2 => {
+            stolen = Some(said.clone());
+            honest(Message::Commitment(said))
+        }
+        Message::Response(said) if member == 3 => {
+            let what = Response { ahead: stolen.clone().unwrap(), ..said.what };
+            honest(Message::Response(Said::new(&key(3), what)))
+        }
+        other => honest(other),
+    });
+    world.announce(b"x");
+    world.run();
+    assert_eq!(world.signed(b"x").1, [3]);
+    let faults: Vec<_> = world.faults.iter().map(|f| (f.culprit.get(), f.kind)).collect();
+    assert_eq!(faults, [(3, FaultKind::Malformed)]);
 }
 
 /// All mixtures of the strategies: at most F + 1 attempts, and honest members sign.
@@ -339,19 +407,21 @@ fn a_leader_may_crash_at_any_step() {
 
 #[test]
 fn whoever_refuses_for_ever_is_left_out() {
-    let mut world = World::new(4);
-    world.corrupt([3], |_, message| match message {
-        Message::Response(Said { what, .. }) => {
-            let Response { challenge, member, nonce, ahead, .. } = what;
-            let what = cosi::message::Refusal { challenge, member, nonce, ahead };
-            honest(Message::Refusal(Said::new(&key(3), what)))
-        }
-        other => honest(other),
-    });
-    world.announce(b"x");
-    world.run();
-    assert_eq!((world.signed(b"x").1, world.attempts()), (vec![3], 2));
-    assert_eq!(world.faults, []);
+    for (policy, attempts, done) in [(Policy::Quorum, 2, true), (Policy::Complete, 3, false)] {
+        let mut world = World::with(4, Mode::Accountable, policy);
+        world.corrupt([3], |_, message| match message {
+            Message::Response(Said { what, .. }) => {
+                let Response { challenge, member, nonce, ahead, .. } = what;
+                let what = cosi::message::Refusal { challenge, member, nonce, ahead };
+                honest(Message::Refusal(Said::new(&key(3), what)))
+            }
+            other => honest(other),
+        });
+        world.announce(b"x");
+        world.run();
+        assert_eq!(matches!(world.events[..], [leader::Event::Signed { .. }]), done);
+        assert_eq!((world.attempts(), world.faults.len()), (attempts, 0));
+    }
 }
 
 #[test]
