@@ -36,7 +36,7 @@ const DECODERS: &[fn(&[u8]) -> bool] = &[
 ///
 /// # Panics
 /// When a value has a second encoding, or when decoding takes more memory than
-/// [`most_memory`] of the input.
+/// `most_memory` of the input.
 pub fn decode(input: &[u8]) {
     let Some((row, bytes)) = input.split_first() else { return };
     if let Some(decoder) = DECODERS.get(usize::from(*row)) {
