@@ -66,7 +66,7 @@ use crate::{
     nonce::NoncePair,
     raw,
     roster::Roster,
-    session::{Digest, Session},
+    session::{Digest, Session, SessionId},
     signature::{Mode, Policy},
 };
 
@@ -280,10 +280,10 @@ impl Cosigner {
         let digest = session.statement;
         let verdict = self.case(leader, digest).verdict;
         match verdict {
-            Verdict::Accepted => self.commit(cx, leader, digest),
+            Verdict::Accepted => self.commit(cx, leader, digest, session.id()),
             Verdict::Refused => Step::none(),
             Verdict::Unasked | Verdict::Asked => {
-                self.case(leader, digest).announced = true;
+                self.case(leader, digest).announced = Some(session.id());
                 self.ask(leader, digest, statement)
             }
         }
@@ -328,8 +328,7 @@ impl Cosigner {
             };
             asked |= case.verdict == Verdict::Asked;
             case.verdict = verdict;
-            let announced = core::mem::take(&mut case.announced);
-            waiting.push((*leader, announced, case.challenge.take()));
+            waiting.push((*leader, case.announced.take(), case.challenge.take()));
         }
         if !asked {
             let known = self.validated.contains_key(&digest);
@@ -342,8 +341,8 @@ impl Cosigner {
         for (leader, announced, challenge) in waiting.into_iter().filter(|_| accept) {
             step = match (challenge, announced) {
                 (Some(challenge), _) => step.and(self.answer(cx, leader, challenge)),
-                (None, true) => step.and(self.commit(cx, leader, digest)),
-                (None, false) => step,
+                (None, Some(session)) => step.and(self.commit(cx, leader, digest, session)),
+                (None, None) => step,
             };
         }
         Ok(step)
@@ -365,15 +364,24 @@ impl Cosigner {
         Step::none().event(Event::Validate { leader, digest, statement: statement.to_vec() })
     }
 
-    /// Commits to a fresh pair, or says again what this statement's announcement was answered
-    /// with while that is unspent.
-    fn commit(&mut self, cx: &mut Cx<'_>, leader: Index, digest: Digest) -> Step {
+    /// Commits to a fresh pair, or says again what this very announcement was answered with
+    /// while that is unspent. An announcement under another name is a call for another pair:
+    /// its leader may have named the first one where this member does not answer.
+    fn commit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        leader: Index,
+        digest: Digest,
+        session: SessionId,
+    ) -> Step {
         let offered = self.case(leader, digest).offered.clone();
-        let unspent = |said: &Said<Commitment>| {
-            self.pools.get(&leader).is_some_and(|pool| pool.holds(&said.what.nonce))
+        let again = |(name, said): &(SessionId, Said<Commitment>)| {
+            let pool = self.pools.get(&leader);
+            *name == session && pool.is_some_and(|pool| pool.holds(&said.what.nonce))
         };
-        let said = offered.filter(unspent).unwrap_or_else(|| self.draw(cx, leader));
-        self.case(leader, digest).offered = Some(said.clone());
+        let said = offered.filter(again).map(|(_, said)| said);
+        let said = said.unwrap_or_else(|| self.draw(cx, leader));
+        self.case(leader, digest).offered = Some((session, said.clone()));
         Step::none().send(To::One(leader), Message::Commitment(said))
     }
 

@@ -66,10 +66,9 @@ impl Open {
             entropy: *fresh(cx.rng()),
             attempt: 0,
         };
-        let said = Said::new(&config.key, session.clone());
         Self {
+            announcement: announcement(desk, &session, &statement),
             session,
-            announcement: Message::Announcement(said, statement.clone()),
             statement,
             policy,
             until: cx.now().after(config.timing.limit),
@@ -270,6 +269,10 @@ impl Open {
         }
         self.phase = Phase::Gathering { graced: false };
         self.wake = cx.now().after(patience(desk));
+        // Under a new name, so that whoever committed for the old one commits anew: that pair
+        // may be spent, on a challenge that its owner never answers.
+        self.session.attempt = self.session.attempt.saturating_add(1);
+        self.announcement = announcement(desk, &self.session, &self.statement);
         self.announce_again(desk)
     }
 
@@ -300,6 +303,11 @@ impl Open {
     fn debtors(&self) -> Vec<Index> {
         self.attempts.iter().flat_map(Attempt::debtors).collect()
     }
+}
+
+fn announcement(desk: &Desk, session: &Session, statement: &StatementBytes) -> Message {
+    let said = Said::new(&desk.config.key, session.clone());
+    Message::Announcement(said, statement.clone())
 }
 
 fn patience(desk: &Desk) -> Duration {

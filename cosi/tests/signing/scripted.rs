@@ -349,6 +349,12 @@ fn an_announcement_said_again_is_answered_verbatim_while_its_pair_is_unspent() {
     let mut honest = honest();
     let offer = honest.commitment(0, b"M");
     assert_eq!(honest.commitment(0, b"M"), offer);
+    // Under another name it is a call for another pair.
+    let session = honest.session(0, b"M", 1);
+    let message = Message::Announcement(Said::new(&key(0), session), bytes(b"M"));
+    let Some(Message::Commitment(other)) = honest.hear(0, message.clone()) else { panic!() };
+    assert_ne!(other, offer);
+    assert_eq!(honest.hear(0, message), Some(Message::Commitment(other)));
     let one = EdwardsPoint::mul_base(&Scalar::ONE);
     let said = honest.challenge(&honest.session(0, b"M", 0), b"M", &offer.what, one);
     responded(honest.hear(0, Message::Challenge(said, offer.what.nonce)));
