@@ -107,7 +107,8 @@ pub struct Limits {
     pub statements: usize,
     /// Answers a leader, each with its challenge, at most 42 kB.
     pub answers: usize,
-    /// Statements that the application validated unasked, and has not forgotten.
+    /// Statements that the application validated unasked, and has not forgotten. Refusals give
+    /// way to acceptances.
     pub validated: usize,
 }
 
@@ -320,22 +321,16 @@ impl Cosigner {
 
     fn validated(&mut self, cx: &mut Cx<'_>, digest: Digest, accept: bool) -> Result<Step, Error> {
         let verdict = if accept { Verdict::Accepted } else { Verdict::Refused };
+        if !self.pools.values().any(|pool| pool.asks(&digest)) {
+            self.remember(digest, accept)?;
+        }
         let mut waiting = Vec::new();
-        let mut asked = false;
         for (leader, pool) in &mut self.pools {
             let Some(case) = pool.cases.iter_mut().find(|case| case.digest == digest) else {
                 continue;
             };
-            asked |= case.verdict == Verdict::Asked;
             case.verdict = verdict;
             waiting.push((*leader, case.announced.take(), case.challenge.take()));
-        }
-        if !asked {
-            let known = self.validated.contains_key(&digest);
-            if !known && self.validated.len() >= self.config.limits.validated {
-                return Err(Error::TooManyValidated);
-            }
-            self.validated.insert(digest, accept);
         }
         let mut step = Step::none();
         for (leader, announced, challenge) in waiting.into_iter().filter(|_| accept) {
@@ -346,6 +341,22 @@ impl Cosigner {
             };
         }
         Ok(step)
+    }
+
+    /// Keeps a verdict that no leader waits for, or no longer does. Refusals give way: without
+    /// one the application is asked again, and a leader could have it refuse without end.
+    fn remember(&mut self, digest: Digest, accept: bool) -> Result<(), Error> {
+        let known = self.validated.contains_key(&digest);
+        if !known && self.validated.len() >= self.config.limits.validated {
+            if !accept {
+                return Ok(());
+            }
+            let refused = self.validated.iter().find(|(_, accepted)| !**accepted);
+            let refused = refused.map(|(digest, _)| *digest).ok_or(Error::TooManyValidated)?;
+            self.validated.remove(&refused);
+        }
+        self.validated.insert(digest, accept);
+        Ok(())
     }
 
     /// Whether this roster signs such a thing at all.

@@ -85,6 +85,11 @@ impl Pool {
         self.cases.back_mut().expect("a case was put there")
     }
 
+    /// Whether the application has yet to say what it makes of the statement.
+    pub(super) fn asks(&self, digest: &Digest) -> bool {
+        self.cases.iter().any(|case| case.digest == *digest && case.verdict == Verdict::Asked)
+    }
+
     /// Keeps an answer.
     pub(super) fn answered(&mut self, answered: Answered, limit: usize) {
         push(&mut self.answers, answered, limit);
