@@ -288,11 +288,14 @@ impl Leader {
         verified: Verified<Message>,
     ) -> Step {
         let Verified { roster, speaker, points, message } = verified;
+        if roster != self.desk.config.roster.id() {
+            return Step::none(); // and `from` may have been right to send it
+        }
         if !message.is_for_leader() {
             return self.desk.blame(from, FaultKind::WrongRole, None);
         }
-        if roster != self.desk.config.roster.id() || speaker != from {
-            return Step::none(); // another roster's; or relayed, and the relay could replay it
+        if speaker != from {
+            return Step::none(); // relayed, and the relay could replay it
         }
         match (message, points) {
             (Message::Commitment(said), Some(points)) => {

@@ -426,10 +426,17 @@ fn what_was_verified_under_another_roster_is_dropped() {
     let mut honest = honest();
     let other = roster(5);
     let session = Session { roster: other.id(), ..honest.session(0, b"M", 0) };
-    let message = Message::Announcement(Said::new(&key(0), session), bytes(b"M"));
-    let verified = message.verify(&other).unwrap();
+    let announced = Message::Announcement(Said::new(&key(0), session), bytes(b"M"));
+    let committed = Message::Commitment(honest.commitment(0, b"M"));
+    let mut world = crate::common::World::new(4);
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     let mut cx = Cx::new(Time::default(), &mut rng);
-    let step = honest.cosigner.handle_verified(&mut cx, at(&other, 0), verified);
-    assert_eq!(step, cosigner::Step::none());
+    // Each kind, at the machine that is for it and at the one that is not: nobody is at fault.
+    for (from, message) in [(0, announced), (1, committed)] {
+        let verified = message.verify(&other).unwrap();
+        let step = honest.cosigner.handle_verified(&mut cx, at(&other, from), verified.clone());
+        assert_eq!(step, cosigner::Step::none());
+        let step = world.leader.handle_verified(&mut cx, at(&other, from), verified);
+        assert_eq!(step, cosi::leader::Step::none());
+    }
 }
