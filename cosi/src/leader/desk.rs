@@ -125,7 +125,7 @@ impl Desk {
         self.bench.values_mut().for_each(|bench| bench.left = bench.left.saturating_sub(1));
     }
 
-    /// The member withheld its response to the end.
+    /// The member withheld its response to the end of a session.
     pub(super) fn sit_out(&mut self, member: Index) {
         let bench = self.bench.entry(member).or_default();
         bench.term = bench.term.saturating_mul(2).clamp(1, LONGEST);

@@ -279,8 +279,8 @@ impl Open {
     fn signed(&mut self, desk: &mut Desk, signature: CollectiveSignature) -> Step {
         let signed = |i: &Index| signature.mask.contains(i.get());
         let (present, absent): (Vec<_>, Vec<_>) = desk.config.roster.indices().partition(signed);
-        let debtors: Vec<_> = self.debtors();
-        debtors.into_iter().for_each(|member| desk.sit_out(member));
+        let overdue = self.attempts.iter().filter(|attempt| attempt.overdue);
+        overdue.flat_map(Attempt::debtors).for_each(|member| desk.sit_out(member));
         present.into_iter().for_each(|member| desk.redeem(member));
         self.phase = Phase::Over;
         let (digest, statement) = (self.session.statement, self.statement.to_vec());
