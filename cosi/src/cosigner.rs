@@ -180,6 +180,8 @@ pub struct Cosigner {
     validated: BTreeMap<Digest, bool>,
     /// At most one entry for each member and kind.
     blamed: BTreeSet<(Index, FaultKind)>,
+    /// How many pairs were drawn.
+    drawn: u64,
 }
 
 impl_machine! {
@@ -206,7 +208,7 @@ impl Cosigner {
             return Err(RestoreError);
         }
         let (pools, validated, blamed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Ok(Self { config, pools, validated, blamed })
+        Ok(Self { config, pools, validated, blamed, drawn: 0 })
     }
 
     /// Does what the application asks, or says why that makes no sense.
@@ -423,7 +425,8 @@ impl Cosigner {
     }
 
     fn draw(&mut self, cx: &mut Cx<'_>, leader: Index) -> Said<Commitment> {
-        let (nonce, pair, points) = NoncePair::draw(cx, &self.config.key);
+        let Config { roster, key, .. } = &self.config;
+        let (nonce, pair, points) = NoncePair::draw(cx, key, &roster.id(), leader, &mut self.drawn);
         let limit = self.config.limits.pairs;
         self.pool(leader).keep(nonce, pair, limit);
         self.say(Commitment {

@@ -38,6 +38,8 @@ pub(super) struct Desk {
     offered: u64,
     /// At most one entry for each member and kind.
     blamed: BTreeSet<(Index, FaultKind)>,
+    /// How many pairs of its own it drew.
+    pub(super) drawn: u64,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +59,7 @@ impl Desk {
     pub(super) fn new(config: Config) -> Self {
         let (offers, bench) = (BTreeMap::new(), BTreeMap::new());
         let (convicted, blamed) = (BTreeSet::new(), BTreeSet::new());
-        Self { config, offers, convicted, bench, offered: 0, blamed }
+        Self { config, offers, convicted, bench, offered: 0, blamed, drawn: 0 }
     }
 
     /// Takes an offer in, unless it is another leader's or was here before.

@@ -6,12 +6,14 @@ use core::time::Duration;
 use super::{Event, Step, attempt::Attempt, desk::Desk};
 use crate::{
     challenge::ChallengeId,
+    domain::SESSION,
     machine::{Cx, Index, Time, To},
     mask::Mask,
     message::{Message, Response, Said, StatementBytes},
     session::{Digest, Session},
     signature::{CollectiveSignature, Policy},
-    transcript::fresh,
+    transcript::{Hash, fresh},
+    wire::Wire,
 };
 
 /// How often a member may refuse in one session and be asked again.
@@ -58,12 +60,14 @@ impl Open {
     ) -> Self {
         desk.count_down();
         let config = &desk.config;
+        // Hedged as nonces are: a name that comes twice would convict this leader.
+        let entropy = Hash::new(SESSION).fixed(&fresh(cx.rng())).number(desk.drawn);
         let session = Session {
             mode: config.mode,
             roster: config.roster.id(),
             statement: digest,
             leader: config.me.get(),
-            entropy: *fresh(cx.rng()),
+            entropy: entropy.bytes(&cx.now().encode()).digest(),
             attempt: 0,
         };
         Self {
@@ -229,7 +233,7 @@ impl Open {
         let session = self.session.clone();
         self.session.attempt = self.session.attempt.saturating_add(1);
         self.wake = cx.now().after(patience(desk));
-        let attempt = Attempt::new(&desk.config, cx, session, &self.statement, offers);
+        let attempt = Attempt::new(desk, cx, session, &self.statement, offers);
         let Some(attempt) = attempt else { return Step::none() };
         let (id, step) = (attempt.id, attempt.ask());
         let alone = attempt.debtors().next().is_none();
