@@ -11,6 +11,7 @@
 )]
 
 mod bounds;
+mod cluster;
 mod common;
 mod crashes;
 mod machine;
