@@ -136,7 +136,6 @@ pub(crate) fn config(roster: &Roster, me: u16) -> Config<votes::Config> {
 /// A cluster that is to decide the heights up to `goal`.
 pub(crate) struct Cluster {
     pub(crate) sim: Sim,
-    pub(crate) roster: Roster,
     pub(crate) peers: Vec<PeerId>,
     goal: u64,
 }
@@ -164,7 +163,7 @@ impl Cluster {
             sim.add(*peer, config(&roster, at));
             sim.command(Time::default(), *peer, Command::Pending);
         }
-        Self { sim, roster, peers, goal }
+        Self { sim, peers, goal }
     }
 
     pub(crate) fn jittered(seed: u64, loss: u16, duplicates: u16) -> Network {
