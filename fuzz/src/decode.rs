@@ -1,12 +1,12 @@
 //! Bytes of a stranger, through every decoder.
 
-mod samples;
+pub(crate) mod samples;
 
 use core::fmt::Debug;
 
 use cosi::wire::Wire;
 
-pub(crate) use self::samples::{ROWS, Row};
+use self::samples::{ROWS, Row};
 
 /// Decodes the input, but for its first byte, as the wire type that this byte names.
 ///

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use cosi::{Certificate, Statement as _, mask::Mask, roster::Roster};
+use cosi::{Certificate, Statement as _, mask::Mask, roster::Roster, wire::Wire};
 use skipchain::{
     BackLinks, BackProof, ChainId, Conflict, Header, LightClient, Link, LinkStatement, Proof,
     Shape, Spine, header::payload_root,
@@ -99,13 +99,35 @@ impl Hops {
         ways.into_iter().map(|(_, way)| way).collect()
     }
 
-    /// The way back from the head in the fewest steps.
-    pub(crate) fn way_back(&self, target: u64) -> BackProof {
+    /// The way back in the fewest steps.
+    pub(crate) fn way_back(&self, from: usize, target: usize) -> BackProof {
         let find = |at: u64| {
             let at = usize::try_from(at).ok()?;
             Some((self.headers.get(at)?.clone(), self.backs.get(at)?.clone()))
         };
-        BackProof::build(LAST as u64, target, find).expect("an earlier block")
+        let [from, target] = [from, target].map(|index| index as u64);
+        BackProof::build(from, target, find).expect("an earlier block")
+    }
+
+    /// Every way back from the head, encoded: put together from ways of one step each.
+    pub(crate) fn ways_back(&self) -> Vec<Vec<u8>> {
+        let mut ways = vec![(LAST, 0_u32, Vec::new())];
+        let mut at = 0;
+        while let Some((from, steps, way)) = ways.get(at).cloned() {
+            for level in 0..self.header(from).height {
+                let Some(to) = from.checked_sub(1_usize.wrapping_shl(level.into())) else {
+                    continue;
+                };
+                let one = self.way_back(from, to).encode();
+                let step = one.get(12..).expect("where it starts, and how many steps it has");
+                ways.push((to, steps.wrapping_add(1), [&way[..], step].concat()));
+            }
+            at = at.wrapping_add(1);
+        }
+        let whole = |(_, steps, way): (usize, u32, Vec<u8>)| {
+            [&(LAST as u64).encode()[..], &steps.encode(), &way].concat()
+        };
+        ways.into_iter().map(whole).collect()
     }
 
     /// A client that trusts the genesis.

@@ -1,12 +1,21 @@
 #![doc = include_str!("../README.md")]
 
+mod actions;
+mod consensus;
 mod decode;
 mod hops;
+mod signing;
 mod town;
+mod verify;
+mod wallet;
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
+pub use consensus::byzcoin;
 pub use decode::decode;
+pub use signing::cosi;
+pub use verify::verify;
+pub use wallet::wallet;
 
 /// A target.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +29,13 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: &[Target] = &[Target { name: "decode", run: decode, seeds: decode::seeds }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "decode", run: decode, seeds: decode::seeds },
+    Target { name: "verify", run: verify, seeds: verify::seeds },
+    Target { name: "cosi", run: cosi, seeds: signing::seeds },
+    Target { name: "byzcoin", run: byzcoin, seeds: consensus::seeds },
+    Target { name: "wallet", run: wallet, seeds: wallet::seeds },
+];
 
 /// Runs every file of the folder `corpus` through a target, in the order of their names, and
 /// tells how many there were.

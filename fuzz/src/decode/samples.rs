@@ -137,7 +137,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     "skipchain-link": Link = [HOPS.link(2, 0), HOPS.link(0, 2)];
     "skipchain-proof": skipchain::Proof<Certificate> = [HOPS.proof(&[(0, 1), (2, 0), (3, 0)])];
     "skipchain-trust": Trust = [HOPS.client().trust().clone()];
-    "skipchain-back": BackProof = [HOPS.way_back(0)];
+    "skipchain-back": BackProof = [HOPS.way_back(4, 0)];
     "skipchain-inclusion": Inclusion = [Inclusion { path: path() }];
     "skipchain-conflict": Conflict = [HOPS.conflict()];
 
@@ -234,7 +234,7 @@ fn commitment() -> Commitment {
     }
 }
 
-fn challenge() -> Challenge {
+pub(crate) fn challenge() -> Challenge {
     Challenge {
         session: session(),
         mask: quorum(),
