@@ -64,14 +64,11 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
         ("decided", vec![all; 8]),
         (
             "silent-leader",
-            [&[0x20; 12][..], &[tick, tick | 1, tick | 2, tick | 3].repeat(4), &[all; 8]].concat(),
+            [&[0x20; 12][..], &[tick | 1, tick | 2, tick | 3].repeat(16), &[all; 8]].concat(),
         ),
         ("crash", vec![all, 0xa1, all, 0xa6, all, tick | 1, all, 0xa0, all, all]),
         ("forgetful", [&[0xa0, 0xa1, 0xa2, 0xa3, 0, 0, 0, tick][..], &[all; 4]].concat()),
-        (
-            "corrupt",
-            [&[0, 0, 0, 0, 0, 0, 0x60, 200, 0x61, 10, 0x62, 99, 0x63, 30][..], &[all; 4]].concat(),
-        ),
+        ("corrupt", [&[0, 0x60, 200, 0, 0x61, 10].repeat(8)[..], &[all; 4]].concat()),
         ("twice", [&[0x40, 0x41, 0, 0, 0, 0x42, 0x43, 0, 0, 0xc1][..], &[all; 4]].concat()),
     ];
     seeds.map(|(name, input)| (name.to_owned(), input)).to_vec()
@@ -404,6 +401,27 @@ mod tests {
     use std::panic::catch_unwind;
 
     use super::*;
+
+    /// What the seeds are called is what happens.
+    #[test]
+    fn seeds_reach_decisions_view_changes_and_crashes() {
+        let reached = |name: &str| {
+            let (_, input) = seeds().into_iter().find(|(seed, _)| seed == name).unwrap();
+            run(&input, |_| false)
+        };
+        assert!(reached("nothing").chain.is_empty());
+        assert_eq!(reached("decided").chain.len(), 2);
+        assert!(
+            reached("silent-leader")
+                .signed
+                .keys()
+                .any(|(_, kind, _, view)| { *kind == Kind::Prepare && *view > View::ZERO })
+        );
+        for crash in ["crash", "forgetful"] {
+            assert!(reached(crash).nodes.values().any(|node| node.lives > 0), "{crash}");
+        }
+        assert!(!reached("corrupt").corrupted.is_empty());
+    }
 
     /// A disk that loses votes makes members contradict themselves, and it is seen.
     #[test]

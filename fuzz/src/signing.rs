@@ -32,12 +32,16 @@ const IN_FLIGHT: usize = 64;
 /// when anyone is convicted, or blamed for more than a message that the network corrupted; when
 /// a statement stays unsigned although all messages arrive.
 pub fn cosi(input: &[u8]) {
+    run(input).end();
+}
+
+fn run(input: &[u8]) -> World {
     let (mut world, mut actions) = (World::new(), Actions::new(input));
     while let Some((kind, detail)) = actions.next() {
         let place = if kind == 3 { actions.byte() } else { 0 };
         world.act(kind, detail, place);
     }
-    world.end();
+    world
 }
 
 /// Inputs that reach deep.
@@ -280,4 +284,38 @@ fn holds(signature: &CollectiveSignature, statement: &[u8]) -> bool {
     let hash = Sha512::new().chain_update(commitment).chain_update(sum.compress().as_bytes());
     let c = Scalar::from_bytes_mod_order_wide(&hash.chain_update(signed).finalize().into());
     count >= 3 && *set < 1 << SIZE && EdwardsPoint::mul_base(&s) == r + c * sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::town::collective;
+
+    /// What the seeds are called is what happens.
+    #[test]
+    fn seeds_reach_signatures_and_blame() {
+        let reached = |name: &str| {
+            let (_, input) = seeds().into_iter().find(|(seed, _)| seed == name).unwrap();
+            run(&input)
+        };
+        assert_eq!(reached("nothing").signed, 0);
+        assert_eq!(reached("signed").signed, 1);
+        assert_eq!(reached("ahead").signed, 4);
+        assert!(reached("crash").signed > 0);
+        assert!(!reached("corrupt").corrupted.is_empty());
+        assert_eq!(reached("twice").signed, 1);
+        assert_eq!(reached("lost").signed, 2);
+    }
+
+    #[test]
+    fn a_signature_that_does_not_hold_is_noticed() {
+        let signature = collective(b"statement");
+        assert!(holds(&signature, b"statement"));
+        assert!(!holds(&signature, b"another"));
+        let mut other = signature.clone();
+        other.response[0] ^= 1;
+        assert!(!holds(&other, b"statement"));
+        let mask = cosi::mask::Mask::of(SIZE.into(), [0, 1]);
+        assert!(!holds(&CollectiveSignature { mask, ..signature }, b"statement"));
+    }
 }

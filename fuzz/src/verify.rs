@@ -318,3 +318,23 @@ fn bft_message(bytes: &[u8]) -> Option<Vec<u8>> {
 fn bft_messages() -> Vec<Vec<u8>> {
     bft().iter().map(Wire::encode).filter(|bytes| bft_message(bytes).is_some()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All that is valid is accepted, or [`VALID`] has no value; and a flipped bit is refused.
+    #[test]
+    fn what_is_valid_convinces_and_what_almost_is_does_not() {
+        for (Check { name, accepts, valid }, accepted) in CHECKS.iter().zip(VALID.iter()) {
+            assert!(!accepted.is_empty(), "{name}");
+            for bytes in valid() {
+                for at in (0..bytes.len()).step_by(bytes.len().div_ceil(8)) {
+                    let mut flipped = bytes.clone();
+                    flipped[at] ^= 1;
+                    assert!(accepts(&flipped).is_none_or(|bytes| accepted.contains(&bytes)));
+                }
+            }
+        }
+    }
+}

@@ -29,25 +29,32 @@ use crate::{
 /// stranger; when one is given up that fewer than two validators refused; when its fate changes,
 /// or is forgotten in a crash; when who told the truth alone is blamed.
 pub fn wallet(input: &[u8]) {
+    run(input).end();
+}
+
+fn run(input: &[u8]) -> World {
     let (mut world, mut actions) = (World::new(), Actions::new(input));
     while let Some((kind, detail)) = actions.next() {
         world.act(kind, detail);
     }
-    world.end();
+    world
 }
 
 /// Inputs that reach deep.
 pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
     let seeds: [(&str, &[u8]); 6] = [
         ("nothing", &[]),
-        ("committed", &[0x00, 0x01, 0x22, 0x40, 0x45, 0xa0]),
-        ("lies", &[0x00, 0x02, 0x23, 0x4a, 0xa0, 0x26, 0x40, 0xa1, 0x22, 0x42, 0xa2]),
+        ("committed", &[0x00, 0x01, 0x28, 0x40, 0x45, 0xa0]),
+        ("lies", &[0x00, 0x02, 0x2c, 0xa0, 0x24, 0x42, 0xa1, 0x40, 0xa2]),
         ("refused", &[0x02, 0x62, 0xa0, 0x62, 0xa0, 0x62, 0xa1, 0xc0, 0x62, 0xa2]),
         (
             "crash",
-            &[0x00, 0xe0, 0x00, 0x21, 0xe0, 0xa0, 0x21, 0xa0, 0x40, 0xe0, 0xa1, 0x40, 0xa1, 0xc0],
+            &[
+                0x00, 0xe0, 0x24, 0xa0, 0x24, 0xe0, 0xa0, 0x24, 0xa0, 0x40, 0xe0, 0xa1, 0x40, 0xa1,
+                0xc0,
+            ],
         ),
-        ("later", &[0x00, 0x01, 0x80, 0x21, 0x40, 0xa3, 0x80, 0x25, 0x45, 0xa4, 0x80]),
+        ("later", &[0x00, 0x01, 0x80, 0x24, 0x40, 0xa3, 0x80, 0x29, 0x45, 0xa0, 0x80]),
     ];
     seeds.map(|(name, input)| (name.to_owned(), input.to_vec())).to_vec()
 }
@@ -269,4 +276,29 @@ fn peer(at: u8) -> PeerId {
 
 fn config() -> Config {
     Config { genesis: TOWN.genesis.clone(), poll: Duration::from_millis(200) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the seeds are called is what happens.
+    #[test]
+    fn seeds_reach_every_fate() {
+        let fates: BTreeMap<_, _> = seeds()
+            .into_iter()
+            .map(|(name, input)| {
+                let world = run(&input);
+                let fates: Vec<_> =
+                    (0..4).map(|at| world.fates.get(&session(at)).copied()).collect();
+                (name, (fates, world.liars.len()))
+            })
+            .collect();
+        assert_eq!(fates["nothing"], (vec![None; 4], 0));
+        assert_eq!(fates["committed"], (vec![Some(Some(1)), Some(Some(2)), None, None], 0));
+        assert_eq!(fates["lies"], (vec![Some(Some(1)), None, None, None], 2));
+        assert_eq!(fates["refused"], (vec![None, None, Some(None), None], 0));
+        assert_eq!(fates["crash"].0[0], Some(Some(1)));
+        assert_eq!(fates["later"], (vec![Some(Some(1)), Some(Some(2)), None, None], 0));
+    }
 }
