@@ -74,7 +74,7 @@ impl Speech for Session {
 
 #[cfg(test)]
 mod tests {
-    use alloc::{collections::BTreeSet, vec};
+    use alloc::collections::BTreeSet;
 
     use super::*;
 
@@ -88,7 +88,7 @@ mod tests {
             entropy: [4; 32],
             attempt: 5,
         };
-        let sessions = vec![
+        let sessions = [
             Session { mode: Mode::Raw, ..session.clone() },
             Session { roster: RosterId([9; 32]), ..session.clone() },
             Session { statement: Digest([9; 64]), ..session.clone() },
