@@ -25,7 +25,7 @@ fn weighted(weights: &[u32]) -> Roster {
     Roster::new((0..).zip(weights).map(member)).unwrap()
 }
 
-fn secret(member: u16) -> Scalar {
+pub(crate) fn secret(member: u16) -> Scalar {
     ed25519_dalek::SigningKey::from_bytes(&seed(member)).to_scalar()
 }
 
@@ -147,7 +147,7 @@ fn what_is_not_strictly_right_is_refused() {
 }
 
 /// Whoever knows these scalars, with the keys and proofs of their own making.
-fn of_scalars(scalars: &[Scalar]) -> Roster {
+pub(crate) fn of_scalars(scalars: &[Scalar]) -> Roster {
     let member = |(number, a): (u16, &Scalar)| {
         let key = EdwardsPoint::mul_base(a).compress().to_bytes();
         let k = Scalar::from(5u8);

@@ -172,6 +172,21 @@ fn a_leader_keeps_a_bounded_number_of_commitments() {
     }
     let latest: Vec<_> = offers[99 - 8..].iter().rev().map(|said| said.what.nonce).collect();
     assert_eq!(named, latest);
+    // One that comes twice before it is spent is kept once.
+    honest.validate(b"twice");
+    let twice = Message::Commitment(honest.commitment(0, b"twice"));
+    for message in [twice.clone(), twice] {
+        let _ = world.leader.handle_message(&mut cx, at(&world.roster, 1), message);
+    }
+    for (statement, challenges) in [(b"first".to_vec(), 1), (b"again".to_vec(), 0)] {
+        let digest = Digest::of(&statement);
+        let command = cosi::leader::Command::Announce { statement, policy: Policy::Weight(2) };
+        let step = world.leader.handle_command(&mut cx, command).unwrap();
+        let messages = step.into_records().1.release().messages;
+        let named = messages.iter().filter(|(_, m)| matches!(m, Message::Challenge(..)));
+        assert_eq!(named.count(), challenges);
+        let _ = world.leader.handle_command(&mut cx, cosi::leader::Command::Abandon { digest });
+    }
     // What was spent comes again, from the network: it is not spent again.
     for said in &offers[99 - 8..] {
         let message = Message::Commitment(said.clone());

@@ -21,7 +21,10 @@ use rand_chacha::{
     rand_core::{SeedableRng, TryCryptoRng, TryRng},
 };
 
-use crate::common::{at, key, roster};
+use crate::{
+    certificate::{of_scalars, secret},
+    common::{at, key, roster},
+};
 
 /// Member 1 is honest and cosigns; everybody else follows the script.
 pub(crate) struct Honest {
@@ -216,6 +219,8 @@ fn a_framing_leader_frames_nobody() {
         let renamed = Commitment { points, ..offer.what.clone() };
         assert_eq!(frame(&Said::new(&key(0), renamed.clone())), None);
         assert_eq!(frame(&Said::new(&key(2), Commitment { member: 2, ..renamed.clone() })), None);
+        let elsewhere = Commitment { roster: roster(5).id(), ..renamed.clone() };
+        assert_eq!(frame(&Said::new(&key(1), elsewhere)), None, "another roster's pair");
         assert_eq!(frame(&Said::new(&key(1), renamed)), Some(at(&honest.roster, 1)));
         // The statement swapped for another, under the old digest.
         let swapped = Challenge { statement: bytes(b"N"), ..said.what.clone() };
@@ -268,6 +273,7 @@ fn two_challenges_in_one_session_convict_the_leader_and_nothing_else_does() {
         assert_eq!((fault.culprit.get(), fault.kind), (0, FaultKind::Equivocation));
         let proof = fault.evidence.clone().unwrap();
         assert_eq!(blame::verify(&proof, &honest.roster), Some(fault.culprit));
+        assert_eq!(blame::verify(&proof, &roster(5)), None);
 
         // The same twice, another attempt, a signature by another: no contradiction.
         let session = honest.session(0, b"M", 1);
@@ -324,8 +330,57 @@ fn a_cosigner_answers_only_under_every_condition() {
     let session = honest.session(2, b"M", 0);
     let said = honest.challenge(&session, b"M", &commitment, EdwardsPoint::identity());
     assert_eq!(refused(honest.hear(2, Message::Challenge(said, nonce))).what.nonce, nonce);
+    // Nor does it commit to what it would not answer.
+    let foreign = Session { roster: roster(5).id(), ..honest.session(0, b"M", 7) };
+    let raw = Session { mode: Mode::Raw, ..honest.session(0, b"M", 7) };
+    for session in [foreign, raw] {
+        let message = Message::Announcement(Said::new(&key(0), session), bytes(b"M"));
+        assert_eq!(honest.hear(0, message), None);
+    }
+    assert_eq!(honest.asked, []);
     assert!(honest.faults.iter().all(|fault| fault.evidence.is_none()));
     assert_eq!(responded(honest.hear(0, Message::Challenge(good, nonce))).what.nonce, nonce);
+}
+
+/// A_Z = O, by a member that knows the honest one's key: the sum of all secrets is public.
+#[test]
+fn nobody_answers_under_keys_that_cancel() {
+    let roster = of_scalars(&[secret(0), secret(1), -secret(1)]);
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let config = cosigner::Config {
+        policy: Policy::Weight(1),
+        ..cosigner::Config::new(roster.clone(), at(&roster, 1), key(1))
+    };
+    let mut cosigner = Cosigner::restore(config, [], &mut cx).unwrap().0;
+    let verdict = Command::Validated { digest: Digest::of(b"M"), accept: true };
+    let _ = cosigner.handle_command(&mut cx, verdict).unwrap();
+    let session = Session {
+        mode: Mode::Accountable,
+        roster: roster.id(),
+        statement: Digest::of(b"M"),
+        leader: 0,
+        entropy: [9; 32],
+        attempt: 0,
+    };
+    let said = Said::new(&key(0), session.clone());
+    let message = Message::Announcement(said, bytes(b"M"));
+    let step = cosigner.handle_message(&mut cx, at(&roster, 0), message);
+    let output = step.into_records().1.release();
+    let [(_, Message::Commitment(offer))] = &output.messages[..] else { panic!() };
+    for (signers, answers) in [([1, 2], false), ([0, 1], true)] {
+        let challenge = Challenge {
+            session: session.clone(),
+            mask: Mask::of(3, signers),
+            commitments: offer.what.points,
+            statement: bytes(b"M"),
+        };
+        let message = Message::Challenge(Said::new(&key(0), challenge), offer.what.nonce);
+        let step = cosigner.handle_message(&mut cx, at(&roster, 0), message);
+        let output = step.into_records().1.release();
+        assert_eq!(matches!(output.messages[..], [(_, Message::Response(_))]), answers);
+        assert_eq!(output.faults.len(), usize::from(!answers));
+    }
 }
 
 #[test]

@@ -305,6 +305,17 @@ fn two_alternating_disruptors_do_not_stall() {
     }
 }
 
+/// A wrong response hides behind one that is withheld no longer than the patience.
+#[test]
+fn a_wrong_response_is_convicted_though_another_is_withheld() {
+    let mut world = World::new(7);
+    world.corrupt([2, 5], |member, m| if member == 2 { wrong(m) } else { withheld(m) });
+    world.announce(b"x");
+    world.run();
+    assert_eq!(world.signed(b"x").1, [2, 5]);
+    assert_eq!((world.attempts(), world.convicted()), (2, convicts([2])));
+}
+
 #[test]
 fn a_late_wrong_response_is_convicted_while_others_still_owe() {
     let mut world = World::with(4, Mode::Accountable, Policy::Complete);
