@@ -11,8 +11,8 @@ use self::samples::{ROWS, Row};
 /// Decodes the input, but for its first byte, as the wire type that this byte names.
 ///
 /// # Panics
-/// When a value has a second encoding, or when decoding takes more memory than
-/// `most_memory` of the input.
+/// When a value has a second encoding, or when decoding holds more than a few times the input's
+/// size in memory.
 pub fn decode(input: &[u8]) {
     let Some((row, bytes)) = input.split_first() else { return };
     if let Some(row) = ROWS.get(usize::from(*row)) {

@@ -2,23 +2,19 @@
 //!
 //! Everything follows from constants, so that a corpus can be made again to the byte.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use byzcoin::{Kind, Proposal, Scope, View, block::App};
 use cosi::{
-    Certificate, CollectiveSignature, Cosigner, Leader, Policy, Statement as _, certificate,
-    cosigner,
+    Certificate, CollectiveSignature, Mode, Statement as _, certificate,
     keys::{Seed, SigningKey},
-    leader,
-    machine::{Cx, Index, Time, To},
+    machine::{Index, To},
+    mask::Mask,
     merkle::tree::Tree,
     roster::{Member, Roster},
-    session,
     wire::{BoundedVec, Wire},
 };
+use curve25519_dalek::{EdwardsPoint, Scalar, scalar::clamp_integer};
 use omniledger::{
     Decision, Genesis, Receipt, Transaction,
     chain::{Body, Entry, Verdict, genesis_header},
@@ -29,6 +25,7 @@ use omniledger::{
     transaction::{Declaration, Input, Output},
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use sha2::{Digest as _, Sha512};
 
 /// How many validators there are.
 pub(crate) const SIZE: u16 = 4;
@@ -79,44 +76,22 @@ pub(crate) fn individual(
     Certificate::individual(roster, signed).expect("there are signers")
 }
 
-/// Has all validators sign collectively.
+/// The collective signature of all validators, from their seeds and a nonce that never changes:
+/// s = r + cΣa_i, where c = SHA-512(R ‖ ΣA_i ‖ m).
 pub(crate) fn collective(statement: &[u8]) -> CollectiveSignature {
-    let mut rng = rng(8);
-    let mut cx = Cx::new(Time::default(), &mut rng);
-    let config = leader::Config::new(ROSTER.clone(), member(0), key(0).clone());
-    let mut leader = Leader::new(config).expect("the leader's own key");
-    let cosigners = (1..SIZE).map(|at| {
-        let config = cosigner::Config::new(ROSTER.clone(), member(at), key(at).clone());
-        let mut cosigner = Cosigner::new(config).expect("the cosigner's own key");
-        let digest = session::Digest::of(statement);
-        let verdict = cosigner::Command::Validated { digest, accept: true };
-        let _ = cosigner.handle_command(&mut cx, verdict).expect("one statement");
-        (member(at), cosigner)
-    });
-    let mut cosigners: Vec<_> = cosigners.collect();
-    let (statement, policy) = (statement.to_vec(), Policy::Complete);
-    let command = leader::Command::Announce { statement, policy };
-    let first = leader.handle_command(&mut cx, command).expect("a short statement");
-    let mut steps = VecDeque::from([first]);
-    while let Some(step) = steps.pop_front() {
-        let output = step.into_records().1.release();
-        for event in output.events {
-            if let leader::Event::Signed { signature, .. } = event {
-                return signature;
-            }
-        }
-        for (to, message) in output.messages {
-            for (at, cosigner) in &mut cosigners {
-                if receives(&to, *at) {
-                    let step = cosigner.handle_message(&mut cx, member(0), message.clone());
-                    for (_, reply) in step.into_records().1.release().messages {
-                        steps.push_back(leader.handle_message(&mut cx, *at, reply));
-                    }
-                }
-            }
-        }
-    }
-    unreachable!("honest members sign what they are asked to")
+    let mask = Mask::of(SIZE.into(), 0..SIZE);
+    let message = Mode::Accountable.signed(&ROSTER.id(), &mask, statement);
+    let secret = |seed: u8| -> Scalar {
+        let hash: [u8; 64] = Sha512::digest([seed; 32]).into();
+        let low = hash.first_chunk().expect("64 bytes");
+        Scalar::from_bytes_mod_order(clamp_integer(*low))
+    };
+    let (nonce, sum) = (Scalar::from(7_u8), (1..=4).map(secret).sum::<Scalar>());
+    let commitment = EdwardsPoint::mul_base(&nonce).compress().to_bytes();
+    let hash = Sha512::new().chain_update(commitment);
+    let hash = hash.chain_update(EdwardsPoint::mul_base(&sum).compress().as_bytes());
+    let c = Scalar::from_bytes_mod_order_wide(&hash.chain_update(message).finalize().into());
+    CollectiveSignature { commitment, response: (nonce + c * sum).to_bytes(), mask }
 }
 
 /// Whether `to` names `peer`, who is not the sender.
