@@ -204,6 +204,7 @@ impl<V: Votes> Replica<V> {
             && *first_view <= view
             && *next_start == self.next_start(*first_view)
             && proposal.size <= self.max_body()
+            && proposal.names_a_body()
     }
 
     fn max_body(&self) -> u32 {

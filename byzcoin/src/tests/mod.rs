@@ -11,6 +11,7 @@ mod exhaustive;
 mod faults;
 mod model;
 mod planted;
+mod review;
 mod scenarios;
 mod walks;
 mod wire;
