@@ -20,7 +20,8 @@ impl<V: Votes> Replica<V> {
     /// *Upon payload, or a proposal, in view 0*: start T_0.
     pub(super) fn upon_work(&mut self, cx: &Cx<'_>) -> Option<Inner<V>> {
         let round = &mut self.round;
-        let works = round.pending || round.proposal.is_some() || !round.held.is_empty();
+        let proposed = round.proposal.is_some() || round.prepared.is_some();
+        let works = round.pending || proposed || !round.held.is_empty();
         if round.view > View::ZERO || round.waits() || round.timer.is_some() || !works {
             return None;
         }
