@@ -28,6 +28,7 @@ impl<V: Votes> Replica<V> {
         let first = self.config.timing.first_timeout;
         round.timer = Some(cx.now().after(first));
         round.half = Some(cx.now().after(first.checked_div(2).unwrap_or(first)));
+        self.pull = None; // what was asked for while nothing was at stake has slackened its pace
         Some(Inner::<V>::none())
     }
 
