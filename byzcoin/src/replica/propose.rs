@@ -147,6 +147,9 @@ impl<V: Votes> Replica<V> {
         }
         let digest = propose.proposal.digest();
         if let Some(first) = &self.round.proposal {
+            if first.proposal == propose.proposal {
+                return Inner::<V>::none();
+            }
             let scope = self.config.scope();
             let statements = [first, &propose]
                 .map(|said| Some((said.statement(&scope), V::plain(&said.signature)?)));
