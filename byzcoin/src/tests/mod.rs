@@ -13,6 +13,7 @@ mod model;
 mod planted;
 mod review;
 mod scenarios;
+mod twins;
 mod walks;
 mod wire;
 mod world;
