@@ -172,7 +172,7 @@ impl<V: Votes> Twins<V> {
     fn wander(&mut self, steps: usize) {
         for step in 0..steps {
             if step % 60 == 0 {
-                self.side = [(); INSTANCES].map(|()| self.rng.next_u32() % 3 > 0);
+                self.side = [(); INSTANCES].map(|()| !self.rng.next_u32().is_multiple_of(3));
             }
             match self.below(20) {
                 0..14 if !self.pending.is_empty() => {
