@@ -14,33 +14,55 @@ const BOUNDARIES: [Boundary; 4] =
     [Boundary::BeforeRecords, Boundary::BeforeRelease, Boundary::AfterRelease, Boundary::Idle];
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Two heights on which `node` crashes in that step. Whether it took so many steps.
-fn crashes(node: usize, step: u64, boundary: Boundary, down_for: Option<Duration>) -> bool {
+/// Two heights on which `node` crashes in that step, `silent` being down from the start. Whether
+/// it took so many steps.
+fn crashes(node: usize, silent: Option<usize>, step: u64, crash: Crash) -> bool {
     let mut cluster = Cluster::new(4, 2);
     let peer = cluster.peers[node];
-    cluster.sim.crash(peer, Crash { when: When::Step(step), boundary, down_for });
+    if let Some(silent) = silent {
+        let (when, boundary) = (When::Step(1), Boundary::BeforeRecords);
+        cluster.sim.crash(cluster.peers[silent], Crash { when, boundary, down_for: None });
+    }
+    cluster.sim.crash(peer, Crash { when: When::Step(step), ..crash });
     // Its application has payload again when it is back.
     cluster.sim.command(Time::at(Duration::from_secs(1)), peer, Command::Pending);
-    let others: Vec<_> = (0..4).filter(|at| down_for.is_some() || *at != node).collect();
-    cluster.run(&others, 3 * MINUTE);
+    let down = |at: usize| Some(at) == silent || crash.down_for.is_none() && at == node;
+    let others: Vec<_> = (0..4).filter(|at| !down(*at)).collect();
+    cluster.run(&others, 20 * MINUTE);
     let crashed = cluster.sim.counters(peer).unwrap().crashes;
-    assert_eq!(cluster.app().faults, [], "{node} {step} {boundary:?} {down_for:?}");
+    assert_eq!(cluster.app().faults, [], "{node} {silent:?} {step} {crash:?}");
     crashed > 0
+}
+
+/// Crashes at every step there is.
+fn at_every_step(node: usize, silent: Option<usize>, down_for: Option<Duration>) -> usize {
+    let at = |boundary| {
+        let crash = Crash { when: When::Step(1), boundary, down_for };
+        (1..).take_while(|step| crashes(node, silent, *step, crash)).count()
+    };
+    BOUNDARIES.into_iter().map(at).sum()
 }
 
 #[test]
 fn a_crash_at_any_boundary_costs_no_decision_and_blames_nobody() {
-    let mut all = 0;
-    for node in [0, 2] {
-        for boundary in BOUNDARIES {
-            for down_for in [Some(Duration::ZERO), Some(Duration::from_millis(200)), None] {
-                let steps = (1..).take_while(|step| crashes(node, *step, boundary, down_for));
-                all += steps.count();
-            }
-        }
-    }
+    let downs = [Some(Duration::ZERO), Some(Duration::from_millis(200)), None];
+    let all: usize = [0, 2]
+        .into_iter()
+        .flat_map(|node| downs.map(|down_for| at_every_step(node, None, down_for)))
+        .sum();
     println!("{all} crashes");
     assert!(all > 200, "{all}");
+}
+
+#[test]
+fn one_that_is_silent_from_the_start_and_one_that_crashes_stop_nothing() {
+    // A member is silent, or the first leader.
+    let down_for = Some(Duration::from_millis(200));
+    let all = at_every_step(0, Some(3), down_for)
+        + at_every_step(1, Some(3), down_for)
+        + at_every_step(1, Some(0), down_for);
+    println!("{all} crashes");
+    assert!(all > 100, "{all}");
 }
 
 #[test]
