@@ -9,9 +9,11 @@ use cosi::{
     roster::Roster,
     sim::Application,
 };
-use omniledger::{Peer, Session, byzcoin, validator, wallet};
-
-use crate::node::{Error, Event, Node};
+use omniledger::{
+    Node, Peer, Session, byzcoin,
+    node::{Error, Event},
+    validator, wallet,
+};
 
 /// What has been seen so far.
 #[derive(Debug)]
