@@ -43,7 +43,7 @@ use crate::{
     decision::Decision,
     genesis::{Genesis, GenesisError},
     ledger::Checks,
-    message::{Answer, Guest, Message, Peer, batches},
+    message::{Answer, Guest, MAX_SUBMIT_BYTES, Message, Peer, batches},
     pool::{Pool, PoolLimits, Refusal, Room},
     transaction::{Checked, Rejection, Session, Transaction},
     utxo::Utxo,
@@ -67,7 +67,7 @@ pub struct Config {
     pub votes: votes::Timing,
     /// How much waits to be committed.
     pub pool: PoolLimits,
-    /// How many bytes of transactions to propose at once, if a single one needs no more.
+    /// How many bytes of transactions to propose at once. A larger one is proposed by itself.
     pub block_bytes: u32,
 }
 
@@ -150,16 +150,18 @@ pub struct Validator {
     chain: Chain,
     pool: Pool,
     room: Room,
-    /// The blocks of this height that hold: one for each that the replica has asked about.
+    /// Blocks of this height that hold, so that none is checked twice: [`MAX_TRIED`] at most.
     tried: BTreeMap<BlockId, Executed>,
     /// Whether a quorum decided what does not hold.
     unsound: bool,
-    /// At most one entry for each peer and kind, and [`MAX_BLAMED`] in all.
+    /// At most one entry for each validator and kind, and [`MAX_BLAMED`] for guests.
     blamed: BTreeSet<(Peer, FaultKind)>,
 }
 
 /// How many guests' faults are remembered, so that each is reported once.
 const MAX_BLAMED: usize = 4096;
+/// How many blocks of a height are kept with what they come to.
+const MAX_TRIED: usize = 8;
 /// The only shard, and the only epoch.
 const SHARD: u16 = 0;
 const EPOCH: u64 = 0;
@@ -222,7 +224,9 @@ impl Validator {
 
     /// Takes in what `from` said. Nothing a peer says is an error.
     pub fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> Step {
-        if self.unsound {
+        let stranger =
+            matches!(from, Peer::Validator(peer) if self.roster.index_of(peer).is_none());
+        if self.unsound || stranger {
             return Step::none();
         }
         match (from, message) {
@@ -269,6 +273,11 @@ impl Validator {
 
     /// Upon transactions: checks those that are new, and lets them wait.
     fn submit(&mut self, cx: &mut Cx<'_>, from: Peer, transactions: Vec<Transaction>) -> Step {
+        let length = |transaction| borsh::object_length(transaction).unwrap_or(usize::MAX);
+        let bytes = transactions.iter().map(length).fold(0, usize::saturating_add);
+        if bytes > MAX_SUBMIT_BYTES {
+            return self.blame(from, FaultKind::InvalidPayload);
+        }
         let rules = *self.chain.state().rules();
         let new = transactions.into_iter().filter(|transaction| {
             let session = transaction.declaration.session(&rules.genesis);
@@ -278,7 +287,12 @@ impl Validator {
         let mut step = Step::none().event(Event::Checked { signatures });
         for result in results {
             match result {
-                Ok(checked) => self.pool.add(checked, self.chain.tip().index),
+                Ok(checked) => {
+                    let session = checked.session();
+                    if let Some(refusal) = self.pool.add(checked, &self.chain) {
+                        step = step.event(Event::Refused { session, refusal });
+                    }
+                }
                 Err(Rejection::WrongEpoch { .. }) => {} // perhaps of another time
                 Err(_) => step = step.and(self.blame(from, FaultKind::InvalidPayload)),
             }
@@ -340,7 +354,7 @@ impl Validator {
             Told::Validate { digest, header, body } => {
                 let (step, valid) = match self.check(&header.app, &body) {
                     Ok((signatures, executed)) => {
-                        self.tried.insert(executed.header.id(), executed);
+                        self.keep(executed);
                         (Step::none().event(Event::Checked { signatures }), true)
                     }
                     Err(_) => (Step::none(), false),
@@ -367,13 +381,21 @@ impl Validator {
         let body = Body { transactions: BoundedVec::new(transactions)? };
         let executed = self.chain.next(block, after);
         let app = BoundedBytes::new(executed.header.id().encode())?;
-        self.tried.insert(executed.header.id(), executed);
+        self.keep(executed);
         Some(byzcoin::Command::Propose {
             height,
             view,
             app,
             body: BoundedBytes::new(body.encode())?,
         })
+    }
+
+    /// Keeps what a block comes to. What is let go is checked again if it is decided.
+    fn keep(&mut self, executed: Executed) {
+        if self.tried.len() >= MAX_TRIED {
+            self.tried.pop_first();
+        }
+        self.tried.insert(executed.header.id(), executed);
     }
 
     /// Whether the block may follow the last one: how many signatures that took to tell, and
@@ -421,7 +443,7 @@ impl Validator {
         let decision = Decision { epoch: EPOCH, view, proposal, certificate: certificate.clone() };
         let Some(block) = self.chain.append(&executed, decision) else { return self.stop(height) };
         self.tried.clear();
-        let refused = self.pool.settle(&executed.block, self.chain.state(), block);
+        let refused = self.pool.settle(&executed.block, &self.chain);
         let sessions = executed.block.iter().map(Checked::session).collect();
         let step = Step::none().event(Event::Checked { signatures }).event(Event::Committed {
             block,
@@ -441,13 +463,14 @@ impl Validator {
 
     /// Whether something waits that the next block could commit.
     fn pending(&self) -> Option<byzcoin::Command> {
-        let ready = !self.unsound && self.pool.is_ready(self.chain.state());
+        let ready = !self.unsound && self.pool.is_ready();
         ready.then_some(byzcoin::Command::Pending)
     }
 
-    /// Sends what waits to all validators: the leader may not have it.
+    /// Sends a block's worth of what waits to all validators: the leader may not have it.
     fn forward(&self) -> Step {
-        let waiting = self.pool.transactions().map(|checked| checked.transaction().clone());
+        let (block, _) = self.pool.build(self.chain.state(), self.room);
+        let waiting = block.into_iter().map(Checked::into_transaction);
         batches(waiting).fold(Step::none(), |step, batch| {
             step.send(To::Some(self.others()), Message::Guest(Guest::Submit(batch)))
         })
@@ -459,10 +482,14 @@ impl Validator {
     }
 
     fn blame(&mut self, culprit: Peer, kind: FaultKind) -> Step {
-        if self.blamed.len() < MAX_BLAMED && self.blamed.insert((culprit, kind)) {
+        let room = matches!(culprit, Peer::Validator(_)) || self.blamed.len() < MAX_BLAMED;
+        if room && self.blamed.insert((culprit, kind)) {
             Step::none().fault(Fault { culprit, kind, evidence: None })
         } else {
             Step::none()
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
