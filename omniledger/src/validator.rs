@@ -18,6 +18,8 @@
 //! - What is decided is in the records; the state is computed from them again after a crash.
 //!   Waiting transactions are not: wallets submit again until they have a proof.
 
+mod config;
+
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -31,7 +33,7 @@ use byzcoin::{
 };
 use cosi::{
     Certificate, impl_machine,
-    keys::{PeerId, SigningKey},
+    keys::PeerId,
     machine::{self, Cx, Fault, FaultKind, StepOf, Time, To},
     roster::Roster,
     wire::{BoundedBytes, BoundedVec, Wire},
@@ -41,107 +43,64 @@ use skipchain::{BlockId, Header};
 use crate::{
     chain::{BadBlock, Body, Chain, Executed},
     decision::Decision,
-    genesis::{Genesis, GenesisError},
     ledger::Checks,
     message::{Answer, Guest, MAX_SUBMIT_BYTES, Message, Peer, batches},
-    pool::{Pool, PoolLimits, Refusal, Room},
+    pool::{Pool, Room},
     transaction::{Checked, Rejection, Session, Transaction},
     utxo::Utxo,
 };
+
+pub use self::config::{Command, Config, Error, Event, RestoreError};
 
 /// What one input to a [`Validator`] brings about.
 pub type Step = machine::Step<Message, Event, Record, Peer>;
 /// What a validator must not forget: what its replica must not.
 pub type Record = byzcoin::RecordOf<CosiVotes>;
 
-/// How a validator is set up.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The ledger.
-    pub genesis: Genesis,
-    /// The key of one of the genesis's validators.
-    pub key: SigningKey,
-    /// How long the replica waits.
-    pub timing: byzcoin::Timing,
-    /// How long votes wait for one another.
-    pub votes: votes::Timing,
-    /// How much waits to be committed.
-    pub pool: PoolLimits,
-    /// How many bytes of transactions to propose at once. A larger one is proposed by itself.
-    pub block_bytes: u32,
-}
-
-/// What the application asks of a validator: nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {}
-
-/// Why a command was turned down: there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {}
-
-/// What a validator tells its host. Each may come again after a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// So many owners' signatures have been checked, each counted once.
-    Checked {
-        /// How many.
-        signatures: usize,
-    },
-    /// A block is part of the ledger for ever.
-    Committed {
-        /// Its index in the chain.
-        block: u64,
-        /// The view that decided it.
-        view: View,
-        /// Its transactions.
-        sessions: Vec<Session>,
-        /// Who decided it.
-        certificate: Certificate,
-    },
-    /// A transaction was given up.
-    Refused {
-        /// The transaction.
-        session: Session,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// A leader was replaced.
-    ViewChanged {
-        /// The height.
-        height: Height,
-        /// The view.
-        view: View,
-    },
-    /// The others are further ahead than anyone keeps blocks for.
-    Behind {
-        /// At least there.
-        height: Height,
-    },
-    /// A quorum decided what does not hold: more than a third of the weight is faulty. This
-    /// validator takes no further part.
-    Unsound {
-        /// The height.
-        height: Height,
-    },
-}
-
-/// Why there can be no such validator.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RestoreError {
-    /// The genesis is not sound.
-    #[error("the genesis is refused: {0}")]
-    Genesis(#[from] GenesisError),
-    /// The key is none of the validators'.
-    #[error("the key is none of the genesis's validators; use the key that was registered")]
-    NotAValidator,
-    /// The records are not those of this ledger's validator.
-    #[error("the journal is refused: {0}")]
-    Journal(#[from] byzcoin::RestoreError),
-}
-
 /// A validator of a ledger with one shard.
+///
+/// Guarantees, duties and bounds are those of the [crate]; [`node`](crate::node) shows
+/// four of them at work. A leader, given a payment, proposes it:
+///
+/// ```
+/// use cosi::{keys::Seed, machine::{Cx, Time}, roster::Member, wire::BoundedVec};
+/// use omniledger::{
+///     Genesis, Message, Peer, PoolLimits, Validator,
+///     genesis::Grant,
+///     message::Guest,
+///     transaction::{Declaration, Output},
+///     validator::{Config, Event},
+/// };
+/// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+/// # let mut rng = ChaCha20Rng::seed_from_u64(7);
+/// let keys = [1, 2, 3, 4].map(|seed| Seed::from_bytes([seed; 32]).signing_key());
+/// let alice = Seed::from_bytes([9; 32]).signing_key();
+/// let members = keys.iter().map(|key| Member::new(key, &mut rng)).collect();
+/// let grant = Grant { owner: alice.public().to_bytes(), value: 100 };
+/// let genesis = Genesis::new("town", members, vec![grant])?;
+/// let config = Config {
+///     genesis: genesis.clone(),
+///     key: keys[0].clone(),
+///     timing: Default::default(),
+///     votes: Default::default(),
+///     pool: PoolLimits::default(),
+///     block_bytes: 1 << 18,
+/// };
+/// let mut cx = Cx::new(Time::default(), &mut rng);
+/// let (mut validator, _) = Validator::restore(config, [], &mut cx)?;
+///
+/// let coin = genesis.granted().next().unwrap();
+/// let gift = Output { shard: 0, value: 100, owner: [7; 32] };
+/// let pay = Declaration::new(0, 0, vec![coin], vec![gift])?.sign(&genesis.id(), |_| Some(&alice))?;
+/// let submit = Message::Guest(Guest::Submit(BoundedVec::new(vec![pay]).unwrap()));
+/// let step = validator.handle_message(&mut cx, Peer::Guest(1), submit);
+/// let (records, held) = step.into_records();
+/// // ... write `records`, sync, then send what the step holds ...
+/// let output = held.release();
+/// assert_eq!(output.events[0], Event::Checked { signatures: 1 });
+/// assert!(!records.is_empty() && !output.messages.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Validator {
     roster: Roster,

@@ -4,6 +4,7 @@ use cosi::{keys::Seed, roster::Member};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use super::*;
+use crate::{genesis::Genesis, pool::PoolLimits};
 
 #[test]
 fn few_tried_blocks_are_kept_and_the_rest_is_checked_again() {

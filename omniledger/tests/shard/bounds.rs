@@ -1,5 +1,7 @@
 //! What strangers can make a validator keep, and how it stays alive beside them.
 
+use std::slice::from_ref;
+
 use cosi::{
     keys::{PeerId, Signature},
     machine::{Fault, FaultKind},
@@ -117,7 +119,7 @@ fn patience_ends_and_begins_anew() {
     let coin = parent.declaration.created(town.session(&parent)).next().unwrap();
     let child = town.pay(5, &[coin], &[to_owner(100)]);
     let session = town.session(&child);
-    let _ = tell(&mut node, GUEST, submit(&[child.clone()]));
+    let _ = tell(&mut node, GUEST, submit(from_ref(&child)));
     for _ in 0..2 {
         assert!(refusals(&tell(&mut node, peer(1), town.commit(&[]))).is_empty());
     }
@@ -125,9 +127,9 @@ fn patience_ends_and_begins_anew() {
     assert_eq!(refusals(&heard), [(session, Refusal::Missing)]);
     assert_eq!(*ask(&mut node, 0, &[session]).refused, [(session, Refusal::Missing)]);
 
-    let _ = tell(&mut node, GUEST, submit(&[child.clone()]));
+    let _ = tell(&mut node, GUEST, submit(from_ref(&child)));
     let heard = tell(&mut node, peer(1), town.commit(&[parent]));
-    assert_eq!(proposed(&heard).unwrap(), [child.clone()], "its coin is there");
+    assert_eq!(proposed(&heard).unwrap(), from_ref(&child), "its coin is there");
     let _ = tell(&mut node, peer(1), town.commit(&[child]));
     let told = ask(&mut node, 0, &[session]);
     assert_eq!((told.found.len(), told.refused.len()), (1, 0), "committed, so not refused");
@@ -138,7 +140,7 @@ fn an_answer_is_bounded_and_goes_on_where_it_ended() {
     let mut town = Town::new(1);
     let mut node = town.validator(1);
     let pay = town.spend(0);
-    let _ = tell(&mut node, peer(0), town.commit(&[pay.clone()]));
+    let _ = tell(&mut node, peer(0), town.commit(from_ref(&pay)));
     for _ in 0..=MAX_LINKS {
         let _ = tell(&mut node, peer(0), town.commit(&[]));
     }

@@ -1,5 +1,7 @@
 //! What a wallet believes, and what it survives.
 
+use std::slice::from_ref;
+
 use cosi::{
     machine::{FaultKind, To},
     mask::Mask,
@@ -58,7 +60,7 @@ fn a_payment_is_recorded_then_submitted_then_proven() {
     assert_eq!(said(&tick(&mut node, 0)), (vec![1], vec![session]));
     assert!(node.receipt(&session).is_none());
 
-    town.commit(&[transaction.clone()]);
+    town.commit(from_ref(&transaction));
     let heard = answer(&mut node, peer(2), shown(&town, 0, vec![town.found(&transaction, 1, 0)]));
     assert_eq!(heard.events, [Event::Committed { session, block: 1 }]);
     assert_eq!((node.pending(), node.next_timeout()), (0, None));
@@ -159,7 +161,7 @@ fn what_is_missing_may_still_come() {
     assert!(answer(&mut node, peer(1), missing()).events.is_empty(), "once");
     assert!(answer(&mut node, peer(2), missing()).events.is_empty(), "once");
 
-    town.commit(&[transaction.clone()]);
+    town.commit(from_ref(&transaction));
     let heard = answer(&mut node, peer(3), shown(&town, 0, vec![town.found(&transaction, 1, 0)]));
     assert_eq!(heard.events, [Event::Committed { session, block: 1 }]);
 }
@@ -171,13 +173,13 @@ fn a_false_proof_is_its_senders_fault() {
     let session = town.session(&transaction);
     // Two validators make a chain on which the payment stands.
     let mut liars = Town::new(3);
-    let draft = liars.draft(&[transaction.clone()]);
+    let draft = liars.draft(from_ref(&transaction));
     let (proposal, _) = liars.proposal(&cosi::wire::Wire::encode(&draft.header.id()), &draft.body);
     let decision = liars.decision(&[0, 1], proposal);
     let back = liars.spine.back_links();
     let link = Link::new(0, liars.spine.tip(), &draft.header, &back, decision, None).unwrap();
     let links = Some(Proof::new(liars.spine.tip(), vec![link]).unwrap());
-    liars.commit(&[transaction.clone()]);
+    liars.commit(from_ref(&transaction));
     let found = BoundedVec::new(vec![liars.found(&transaction, 1, 0)]).unwrap();
 
     let mut node = town.wallet();
@@ -234,7 +236,7 @@ fn openings_do_not_swell_receipts() {
     let (mut node, transaction) = (town.wallet(), town.spend(0));
     let _ = pay(&mut node, &transaction);
     let (from, back) = (town.spine.tip().clone(), town.spine.back_links());
-    town.commit(&[transaction.clone()]);
+    town.commit(from_ref(&transaction));
     let opening = town.roster.open(&Mask::of(4, 0..4));
     let decision = town.links[0].attestation().clone();
     let fat = Link::new(0, &from, town.spine.tip(), &back, decision, Some(opening)).unwrap();

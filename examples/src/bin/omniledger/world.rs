@@ -107,7 +107,8 @@ impl World {
             wallet::Event::Aborted { session, refusal } => {
                 self.aborted.entry(session).or_insert(refusal.name());
             }
-            _ => {}
+            // It may be committed yet; if it is not, the run does not end.
+            wallet::Event::Delayed { .. } | _ => {}
         }
     }
 

@@ -203,8 +203,9 @@ fn a_quorum_that_lies_is_caught_by_arithmetic() {
     // The same transaction, committed twice.
     let mut town = Town::new();
     let pay = town.pay(0, town.coin(0), 100);
-    town.decide(&[pay.clone()], None);
-    town.decide(&[pay], None);
+    let pay = [pay];
+    town.decide(&pay, None);
+    town.decide(&pay, None);
     assert_eq!(town.broken(town.files()), (Some(1), "double spend"));
 
     // A coin declared to be worth more than it is, and one that never was.
