@@ -181,7 +181,7 @@ impl World {
                 assert!(by >= 2, "given up at the word of {by}, who may lie");
                 (*session, None)
             }
-            _ => return,
+            Event::Delayed { .. } | _ => return,
         };
         assert_eq!(*self.fates.entry(session).or_insert(fate), fate, "two fates of one payment");
     }
@@ -265,7 +265,7 @@ fn session(payment: usize) -> Session {
 const fn session_of(event: &Event) -> Option<Session> {
     match event {
         Event::Committed { session, .. } | Event::Aborted { session, .. } => Some(*session),
-        _ => None,
+        Event::Delayed { .. } | _ => None,
     }
 }
 
