@@ -45,7 +45,7 @@ pub struct Session {
     pub leader: u16,
     /// Drawn by the leader, so that a leader that crashed repeats no name.
     pub entropy: [u8; 32],
-    /// Counts the challenges for this statement.
+    /// Counts the challenges for this statement, and the calls that had to be said again.
     pub attempt: u32,
 }
 

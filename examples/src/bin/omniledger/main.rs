@@ -71,10 +71,8 @@ fn main() -> ExitCode {
 }
 
 fn run_ledger(args: &cli::Run) -> Result<(), Failure> {
-    if let Some(dir) = &args.export {
-        export::prepare(dir).map_err(Failure::Export)?;
-    }
     let (stopwatch, progress) = (Stopwatch::start(), Progress::new());
+    args.export.as_deref().map_or(Ok(()), export::prepare).map_err(Failure::Export)?;
     let scenario = scenario(args.block.as_deref())?;
     let finished = run::run(args, &scenario, &progress)?;
     progress.say("checking every proof as a stranger would");
