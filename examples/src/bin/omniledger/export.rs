@@ -52,18 +52,17 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> ExportError + '_ {
     |error| ExportError::Io { path: path.into(), error }
 }
 
-/// Makes `dir` if need be, and sees that it is empty.
+/// Makes `dir` if need be, and refuses one that holds anything.
 pub(crate) fn prepare(dir: &Path) -> Result<(), ExportError> {
     fs::create_dir_all(dir).map_err(failed(dir))?;
-    if fs::read_dir(dir).map_err(failed(dir))?.next().is_some() {
-        return Err(ExportError::NotEmpty(dir.into()));
+    match fs::read_dir(dir).map_err(failed(dir))?.next() {
+        None => Ok(()),
+        Some(_) => Err(ExportError::NotEmpty(dir.into())),
     }
-    Ok(())
 }
 
-/// Writes everything to `dir`, which must be empty.
+/// Writes everything to `dir`, which is [prepared](prepare).
 pub(crate) fn write(dir: &Path, evidence: &Evidence) -> Result<(), ExportError> {
-    prepare(dir)?;
     let receipts = dir.join("receipts");
     fs::create_dir(&receipts).map_err(failed(&receipts))?;
     let save = |path: PathBuf, bytes: Vec<u8>| fs::write(&path, bytes).map_err(failed(&path));

@@ -71,9 +71,6 @@ fn main() -> ExitCode {
 }
 
 fn run_ledger(args: &cli::Run) -> Result<(), Failure> {
-    if let Some(dir) = &args.export {
-        export::prepare(dir).map_err(Failure::Export)?;
-    }
     let (stopwatch, progress) = (Stopwatch::start(), Progress::new());
     let scenario = scenario(args.block.as_deref())?;
     let finished = run::run(args, &scenario, &progress)?;
