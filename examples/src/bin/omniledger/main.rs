@@ -71,6 +71,7 @@ fn main() -> ExitCode {
 }
 
 fn run_ledger(args: &cli::Run) -> Result<(), Failure> {
+    args.export.as_deref().map_or(Ok(()), export::prepare).map_err(Failure::Export)?;
     let (stopwatch, progress) = (Stopwatch::start(), Progress::new());
     let scenario = scenario(args.block.as_deref())?;
     let finished = run::run(args, &scenario, &progress)?;
