@@ -7,5 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod attacks;
 mod common;
+mod published;
 mod sharing;
