@@ -7,63 +7,61 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
     domain::{DEAL, SHARE_BATCH},
     keys::PublicKeyBytes,
-    transcript::{Hash, HashRng, fresh},
+    transcript::{Hash, HashRng, Transcript, fresh},
     wire::Wire,
 };
-use curve25519_dalek::{RistrettoPoint, Scalar, rand_core::CryptoRng};
-use zeroize::{ZeroizeOnDrop, Zeroizing};
+use curve25519_dalek::{RistrettoPoint, Scalar, rand_core::CryptoRng, traits::Identity};
+use zeroize::Zeroizing;
 
 use crate::{
     dhpvss,
     group::{Terms, bisect, coefficient},
     keys::{Scheme, ShareSecret},
+    schoenmakers,
     secret::Secret,
     sharing::{Sharing, SharingId},
 };
 
 /// A secret, shared: public, and checked by anybody. Authenticate it as its dealer's.
 ///
-/// At most 40 KiB encoded. It does not say for what sharing it is, nor whose: it verifies for
+/// At most 40,969 bytes encoded. It does not say for what sharing it is, nor whose: it verifies for
 /// the sharing and the dealer that it was made for, and for no other.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
 pub enum Deal {
     /// By DHPVSS.
     Dhpvss(dhpvss::Deal),
+    /// By Schoenmakers' scheme.
+    Schoenmakers(schoenmakers::Deal),
 }
 
-/// What one deal is made of: the polynomial, δ and w.
-///
-/// A mask that repeats gives away the difference of two shares. So no caller ever gives or sees
-/// one, this is neither `Clone` nor encodable, and sealing the deal consumes it. Each value is
-/// hedged by the dealer's secret and named by the whole statement: even a generator that is
-/// stuck repeats a mask only within the very same deal.
-#[derive(ZeroizeOnDrop)]
-pub(crate) struct Drawn {
-    /// a_0, …, a_{t−1}.
-    pub(crate) polynomial: Vec<Scalar>,
-    /// δ.
-    pub(crate) mask: Scalar,
-    /// w.
-    pub(crate) nonce: Scalar,
+/// What every deal's secrets and proof are about: the [`SharingId`] stands for session, scheme,
+/// threshold, both bases, and all keys in order.
+pub(crate) fn statement(sharing: &Sharing, dealer: &PublicKeyBytes) -> Transcript {
+    let mut transcript = Transcript::new(DEAL);
+    transcript.append(b"sharing", &sharing.id().0);
+    transcript.append(b"dealer", dealer);
+    transcript
 }
 
-impl Drawn {
-    fn new(
-        sharing: &Sharing,
-        dealer: &PublicKeyBytes,
-        own: &ShareSecret,
-        rng: &mut dyn CryptoRng,
-    ) -> Self {
-        let (mut transcript, fresh) = (dhpvss::statement(sharing, dealer), fresh(rng));
-        let mut draw = |label: &'static [u8]| {
-            transcript.append_number(label, 0);
-            *transcript.hedged(own.scalar(), &fresh)
-        };
-        let (mask, nonce) = (draw(b"mask"), draw(b"nonce"));
-        let mut polynomial = Vec::with_capacity(sharing.threshold());
-        (0..sharing.threshold()).for_each(|_| polynomial.push(draw(b"coefficient")));
-        Self { polynomial, mask, nonce }
+/// Draws a deal's secrets. Each is hedged by the dealer's share secret and named by the whole
+/// statement: even a generator that is stuck repeats one only within the very same deal.
+struct Source<'a> {
+    transcript: Transcript,
+    own: &'a ShareSecret,
+    fresh: Zeroizing<[u8; 32]>,
+}
+
+impl Source<'_> {
+    fn one(&mut self) -> Scalar {
+        self.transcript.append(b"next", &[]);
+        *self.transcript.hedged(self.own.scalar(), &self.fresh)
+    }
+
+    fn many(&mut self, number: usize) -> Vec<Scalar> {
+        let mut secrets = Vec::with_capacity(number);
+        (0..number).for_each(|_| secrets.push(self.one()));
+        secrets
     }
 }
 
@@ -97,10 +95,22 @@ pub fn deal(
     own: &ShareSecret,
     rng: &mut dyn CryptoRng,
 ) -> (Deal, Secret) {
-    let drawn = Drawn::new(sharing, dealer, own, rng);
-    let secret = Zeroizing::new(drawn.polynomial.first().copied().unwrap_or_default());
-    let secret = Secret::new(RistrettoPoint::mul_base(&secret));
-    (Deal::Dhpvss(dhpvss::seal(drawn, sharing, dealer)), secret)
+    let mut source = Source { transcript: statement(sharing, dealer), own, fresh: fresh(rng) };
+    let polynomial = source.many(sharing.threshold());
+    let zero = Zeroizing::new(polynomial.first().copied().unwrap_or_default());
+    let secret = Secret::new(RistrettoPoint::mul_base(&zero));
+    let deal = match sharing.keys().scheme() {
+        Scheme::Dhpvss => {
+            let drawn = dhpvss::Drawn { polynomial, mask: source.one(), nonce: source.one() };
+            Deal::Dhpvss(dhpvss::seal(drawn, sharing, dealer))
+        }
+        Scheme::Schoenmakers => {
+            let nonces = source.many(sharing.keys().len());
+            let drawn = schoenmakers::Drawn { polynomial, nonces };
+            Deal::Schoenmakers(schoenmakers::seal(drawn, sharing, dealer))
+        }
+    };
+    (deal, secret)
 }
 
 /// Why a deal is refused. Its dealer is to blame.
@@ -127,7 +137,7 @@ pub enum DealError {
 /// The equations of a batch, summed up: the sum vanishes if every equation holds, and but with
 /// probability 2^−127 only then.
 pub(crate) struct Merged {
-    /// What the sharing's base is multiplied by.
+    /// What the base of commitments is multiplied by: G for DHPVSS, else H.
     pub(crate) base: Scalar,
     /// What each share key is multiplied by.
     pub(crate) keys: Vec<Scalar>,
@@ -151,8 +161,10 @@ struct Decoded {
     body: Body,
 }
 
+#[expect(clippy::large_enum_variant, reason = "few at a time, and never moved in bulk")]
 enum Body {
     Dhpvss(dhpvss::Decoded),
+    Schoenmakers(schoenmakers::Decoded),
 }
 
 impl Decoded {
@@ -161,7 +173,12 @@ impl Decoded {
             (Deal::Dhpvss(deal), Scheme::Dhpvss) => {
                 Body::Dhpvss(dhpvss::Decoded::new(deal, sharing, dealer)?)
             }
-            (Deal::Dhpvss(_), Scheme::Schoenmakers) => return Err(DealError::Scheme),
+            (Deal::Schoenmakers(deal), Scheme::Schoenmakers) => {
+                Body::Schoenmakers(schoenmakers::Decoded::new(deal, sharing, dealer)?)
+            }
+            (Deal::Dhpvss(_), Scheme::Schoenmakers) | (Deal::Schoenmakers(_), Scheme::Dhpvss) => {
+                return Err(DealError::Scheme);
+            }
         };
         let digest = Hash::new(DEAL).fixed(dealer).bytes(&deal.encode()).digest();
         Ok(Self { digest, dealer: *dealer, body })
@@ -171,6 +188,7 @@ impl Decoded {
         let Self { digest, dealer, body } = self;
         let (ephemeral, shares) = match body {
             Body::Dhpvss(deal) => (deal.ephemeral, deal.shares),
+            Body::Schoenmakers(deal) => (RistrettoPoint::identity(), deal.shares),
         };
         VerifiedDeal { sharing: sharing.id(), dealer, digest, ephemeral, shares }
     }
@@ -186,6 +204,7 @@ fn hold(sharing: &Sharing, deals: &[&Decoded]) -> bool {
     for deal in deals {
         match &deal.body {
             Body::Dhpvss(deal) => deal.merge(|| coefficient(&mut rng), &mut merged),
+            Body::Schoenmakers(deal) => deal.merge(|| coefficient(&mut rng), &mut merged),
         }
     }
     merged.vanish(sharing)
@@ -193,8 +212,8 @@ fn hold(sharing: &Sharing, deals: &[&Decoded]) -> bool {
 
 /// Checks deals of one sharing at once, each with its dealer, to the same verdicts as one by one.
 ///
-/// The verdicts are in the order of the deals. A batch costs n + 1 points for the group and n + 3
-/// a deal; each bad deal in it costs about log2 of the batch's size in further batches.
+/// The verdicts are in the order of the deals. A batch costs n + 1 points for the group, and n + 3
+/// a deal by DHPVSS or t + 3·n by Schoenmakers' scheme; each bad deal in it costs about log2 of the batch's size in further batches.
 pub fn verify_all<'a>(
     sharing: &Sharing,
     deals: impl IntoIterator<Item = (PublicKeyBytes, &'a Deal)>,

@@ -17,12 +17,12 @@ use alloc::vec::Vec;
 use core::mem;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use cosi::{domain::DEAL, keys::PublicKeyBytes, transcript::Transcript, wire::BoundedVec};
+use cosi::{keys::PublicKeyBytes, transcript::Transcript, wire::BoundedVec};
 use curve25519_dalek::{RistrettoPoint, Scalar, traits::IsIdentity};
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{
-    deal::{DealError, Drawn, Merged},
+    deal::{DealError, Merged, statement},
     group::{PointBytes, Terms, decode_point, decode_scalar},
     sharing::{MAX_TRUSTEES, Sharing, values},
 };
@@ -40,12 +40,18 @@ pub struct Deal {
     pub response: [u8; 32],
 }
 
-/// Everything that a deal's proof is about, but for D and the shares.
-pub(crate) fn statement(sharing: &Sharing, dealer: &PublicKeyBytes) -> Transcript {
-    let mut transcript = Transcript::new(DEAL);
-    transcript.append(b"sharing", &sharing.id().0);
-    transcript.append(b"dealer", dealer);
-    transcript
+/// What one deal is made of.
+///
+/// A mask that repeats gives away the difference of two shares. So no caller ever gives or sees
+/// one, this is neither `Clone` nor encodable, and sealing the deal consumes it.
+#[derive(ZeroizeOnDrop)]
+pub(crate) struct Drawn {
+    /// a_0, …, a_{t−1}.
+    pub(crate) polynomial: Vec<Scalar>,
+    /// δ.
+    pub(crate) mask: Scalar,
+    /// w.
+    pub(crate) nonce: Scalar,
 }
 
 /// v_i, once D and the shares are in the transcript.

@@ -9,5 +9,8 @@
 
 mod attacks;
 mod common;
+mod formats;
 mod published;
+mod recovery;
+mod schoenmakers;
 mod sharing;

@@ -9,7 +9,7 @@ use pvss::{
 
 use crate::common::*;
 
-const SCHEMES: [Scheme; 1] = [Scheme::Dhpvss];
+const SCHEMES: [Scheme; 2] = [Scheme::Dhpvss, Scheme::Schoenmakers];
 
 /// The encrypted shares as D and C_i.
 fn encrypted(deal: &Deal) -> (RistrettoPoint, Vec<RistrettoPoint>) {
@@ -113,8 +113,10 @@ fn a_batch_gives_every_deal_its_own_verdict() {
 
 #[test]
 fn a_deal_of_every_size_verifies_and_the_slow_sizes_are_split_alike() {
-    for (n, t) in [(1, 1), (2, 1), (33, 12), (64, 22), (90, 90), (MAX_TRUSTEES, 3)] {
-        let sharing = group(n, t, Scheme::Dhpvss);
+    let sizes = [(1, 1), (2, 1), (33, 12), (64, 22), (90, 90), (MAX_TRUSTEES, 3)];
+    let sizes = sizes.iter().flat_map(|size| SCHEMES.map(|scheme| (size, scheme)));
+    for ((n, t), scheme) in sizes {
+        let sharing = group(*n, *t, scheme);
         let (deal, _) = dealt(&sharing, 0);
         assert!(deal.verify(&sharing, &dealer(0)).is_ok(), "{n} {t}");
         assert!(deal.verify(&sharing, &dealer(1)).is_err(), "{n} {t}");
@@ -139,6 +141,8 @@ fn thresholds_and_sizes_out_of_range_make_no_sharing() {
     let (deal, _) = dealt(&group(3, 2, Scheme::Dhpvss), 0);
     let four = group(4, 2, Scheme::Dhpvss);
     assert_eq!(deal.verify(&four, &dealer(0)).unwrap_err(), DealError::Size);
+    let others = group(3, 2, Scheme::Schoenmakers);
+    assert_eq!(deal.verify(&others, &dealer(0)).unwrap_err(), DealError::Scheme);
 }
 
 #[test]
