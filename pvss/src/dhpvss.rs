@@ -18,7 +18,9 @@ use core::mem;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{keys::PublicKeyBytes, transcript::Transcript, wire::BoundedVec};
-use curve25519_dalek::{RistrettoPoint, Scalar, traits::IsIdentity};
+use curve25519_dalek::{
+    RistrettoPoint, Scalar, ristretto::CompressedRistretto, traits::IsIdentity,
+};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{
@@ -90,15 +92,18 @@ pub(crate) fn seal(drawn: Drawn, sharing: &Sharing, dealer: &PublicKeyBytes) -> 
     let ephemeral = RistrettoPoint::mul_base(delta).compress().to_bytes();
     let mut transcript = statement(sharing, dealer);
     transcript.append(b"D", &ephemeral);
+    // Halves, since doubling and compressing a batch costs an eighth of compressing its points.
+    let half_mask = Zeroizing::new(delta.div_by_2());
     let encrypt = |(value, key): (Scalar, &RistrettoPoint)| {
-        let value = Zeroizing::new(value);
-        let share = Zeroizing::new(RistrettoPoint::mul_base(&value));
-        let mask = Zeroizing::new(key * delta);
-        (*share + *mask).compress().to_bytes()
+        let half = Zeroizing::new(Zeroizing::new(value).div_by_2());
+        let share = Zeroizing::new(RistrettoPoint::mul_base(&half));
+        let mask = Zeroizing::new(key * *half_mask);
+        *share + *mask
     };
     let keys = || sharing.keys().keys().map(|key| &key.point);
-    let shares = values(polynomial, sharing.trustees()).zip(keys()).map(encrypt);
-    let shares: Vec<_> = shares.collect();
+    let halves: Vec<_> = values(polynomial, sharing.trustees()).zip(keys()).map(encrypt).collect();
+    let shares = RistrettoPoint::double_and_compress_batch(&halves);
+    let shares: Vec<_> = shares.iter().map(CompressedRistretto::to_bytes).collect();
     shares.iter().for_each(|share| transcript.append(b"C", share));
     let u = weighted(&weights(&mut transcript, sharing), keys().copied());
     let commitments = [RistrettoPoint::mul_base(w), u * w].map(|k| k.compress().to_bytes());
@@ -154,8 +159,8 @@ impl Decoded {
         merged.base += rho * z;
         merged.terms.add(rho * e, &self.ephemeral);
         let [k, l] = &self.commitments;
-        merged.terms.add(-rho, k);
-        merged.terms.add(-sigma, l);
+        merged.terms.add(rho, &-k);
+        merged.terms.add(sigma, &-l);
         let (on_keys, on_shares) = (sigma * z, sigma * e);
         let slots = merged.keys.iter_mut().zip(&self.weights).zip(&self.shares);
         for ((slot, weight), share) in slots {

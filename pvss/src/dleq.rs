@@ -102,8 +102,8 @@ impl Decoded {
         let [k, l] = &self.commitments;
         *on_base += rho * self.response;
         terms.add(rho * self.challenge, &self.key);
-        terms.add(-rho, k);
-        terms.add(-sigma, l);
+        terms.add(rho, &-k);
+        terms.add(sigma, &-l);
         for (d, [base, product]) in self.combination.iter().zip(&self.pairs) {
             terms.add(sigma * d * self.response, base);
             terms.add(sigma * d * self.challenge, product);

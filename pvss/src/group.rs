@@ -21,7 +21,8 @@ pub(crate) fn decode_scalar(bytes: &[u8; 32]) -> Option<Scalar> {
     Scalar::from_canonical_bytes(*bytes).into()
 }
 
-/// A coefficient of one equation in a batch: 128 bits, not zero.
+/// A coefficient of one equation in a batch: 128 bits, not zero. A point times so short a scalar
+/// costs half, and times its negative twice as much: negate the point instead.
 pub(crate) fn coefficient(rng: &mut HashRng) -> Scalar {
     let mut bytes = [0; 16];
     rng.fill_bytes(&mut bytes);

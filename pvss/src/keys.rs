@@ -14,26 +14,46 @@ use curve25519_dalek::{
     RistrettoPoint, Scalar, constants::RISTRETTO_BASEPOINT_POINT, rand_core::CryptoRng,
     traits::IsIdentity,
 };
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::ZeroizeOnDrop;
 
 use crate::group::{PointBytes, Terms, coefficient, decode_point, decode_scalar};
 
 /// How secrets are shared. A share key serves one scheme.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
 )]
 #[non_exhaustive]
 pub enum Scheme {
     /// DHPVSS (Cascudo, David, Garms and Konring 2022): one proof a deal.
+    #[default]
     Dhpvss,
     /// Schoenmakers (1999): one proof a share.
     Schoenmakers,
 }
 
-/// The secret x of a trustee's share key X = \[x\]G. Zeroized when dropped; not `Clone`.
+/// The secret x of a trustee's share key X = \[x\]G. Zeroized when dropped; not `Clone`:
+///
+/// ```compile_fail,E0599
+/// # fn twice(secret: pvss::ShareSecret) -> (pvss::ShareSecret, pvss::ShareSecret) {
+/// (secret.clone(), secret)
+/// # }
+/// ```
+#[derive(ZeroizeOnDrop)]
 pub struct ShareSecret {
+    #[zeroize(skip)]
     scheme: Scheme,
-    scalar: Zeroizing<Scalar>,
+    scalar: Scalar,
+    #[zeroize(skip)]
     key: ShareKey,
 }
 
@@ -47,12 +67,11 @@ pub(crate) struct ShareKey {
 impl ShareSecret {
     /// The secret for one scheme that follows from a validator's seed, under a tag of its own.
     pub fn derive(seed: &Seed, scheme: Scheme) -> Self {
-        let mut wide = seed.derive(match scheme {
+        let wide = seed.derive(match scheme {
             Scheme::Dhpvss => SHARE_KEY_DHPVSS,
             Scheme::Schoenmakers => SHARE_KEY_SCHOENMAKERS,
         });
-        let scalar = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&wide));
-        wide.zeroize();
+        let scalar = Scalar::from_bytes_mod_order_wide(&wide);
         let point = RistrettoPoint::mul_base(&scalar);
         let key = ShareKey { bytes: point.compress().to_bytes(), point };
         Self { scheme, scalar, key }
@@ -67,7 +86,7 @@ impl ShareSecret {
         let k = transcript.hedged(&self.scalar, &fresh(rng));
         let commitment = RistrettoPoint::mul_base(&k).compress().to_bytes();
         let e = possession_challenge(self.scheme, &owner, &key, &commitment);
-        let response = (*k + e * *self.scalar).to_bytes();
+        let response = (*k + e * self.scalar).to_bytes();
         Registration { key, commitment, response }
     }
 
@@ -76,7 +95,7 @@ impl ShareSecret {
         self.scheme
     }
 
-    pub(crate) fn scalar(&self) -> &Scalar {
+    pub(crate) const fn scalar(&self) -> &Scalar {
         &self.scalar
     }
 
@@ -143,7 +162,7 @@ impl Claim {
         for claim in claims {
             let rho = coefficient(&mut rng);
             base += rho * claim.response;
-            terms.add(-rho, &claim.commitment);
+            terms.add(rho, &-claim.commitment);
             terms.add(-rho * claim.challenge, &claim.key.point);
         }
         terms.add(base, &RISTRETTO_BASEPOINT_POINT);

@@ -8,6 +8,7 @@ pub mod dhpvss;
 mod dleq;
 mod group;
 mod keys;
+mod moments;
 pub mod recovery;
 pub mod schoenmakers;
 mod secret;

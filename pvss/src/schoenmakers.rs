@@ -19,12 +19,13 @@ use alloc::vec::Vec;
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{keys::PublicKeyBytes, transcript::Transcript, wire::BoundedVec};
 use curve25519_dalek::{RistrettoPoint, Scalar, traits::IsIdentity};
-use zeroize::ZeroizeOnDrop;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     deal::{DealError, Merged, statement},
     group::{PointBytes, decode_point, decode_scalar},
-    sharing::{MAX_TRUSTEES, Sharing, point_of, values},
+    moments::moments,
+    sharing::{MAX_TRUSTEES, Sharing, values},
 };
 
 /// A deal: 32·(t + 4·n) bytes, and two lengths.
@@ -71,8 +72,9 @@ pub(crate) fn seal(drawn: Drawn, sharing: &Sharing, dealer: &PublicKeyBytes) -> 
     let (base, n) = (sharing.base(), sharing.trustees());
     let coefficients = drawn.polynomial.iter().map(|a| encode(base * a)).collect();
     let keys = sharing.keys().keys().map(|key| key.point);
-    let slots = values(&drawn.polynomial, n).zip(keys).zip(&drawn.nonces);
-    let share = |((value, key), w): ((Scalar, RistrettoPoint), &Scalar)| Share {
+    let plain = Zeroizing::new(values(&drawn.polynomial, n).collect::<Vec<_>>());
+    let slots = plain.iter().zip(keys).zip(&drawn.nonces);
+    let share = |((value, key), w): ((&Scalar, RistrettoPoint), &Scalar)| Share {
         encrypted: encode(key * value),
         commitments: [encode(base * w), encode(key * w)],
         response: [0; 32],
@@ -83,7 +85,7 @@ pub(crate) fn seal(drawn: Drawn, sharing: &Sharing, dealer: &PublicKeyBytes) -> 
         shares: BoundedVec::new(shares).unwrap_or_default(),
     };
     let e = challenge(&deal, sharing, dealer);
-    let responses = values(&drawn.polynomial, n).zip(&drawn.nonces).map(|(value, w)| w - e * value);
+    let responses = plain.iter().zip(&drawn.nonces).map(|(value, w)| w - e * value);
     let answer = |(share, z): (&Share, Scalar)| Share { response: z.to_bytes(), ..*share };
     let shares = deal.shares.iter().zip(responses).map(answer).collect();
     Deal { shares: BoundedVec::new(shares).unwrap_or_default(), ..deal }
@@ -136,21 +138,20 @@ impl Decoded {
     /// expanded.
     pub(crate) fn merge(&self, mut coefficient: impl FnMut() -> Scalar, merged: &mut Merged) {
         let e = &self.challenge;
-        let mut powers = Vec::with_capacity(self.shares.len());
+        let mut rhos = Vec::with_capacity(self.shares.len());
         let slots = merged.keys.iter_mut().zip(&self.shares).zip(&self.answers);
         for ((slot, share), ([u, v], z)) in slots {
             let (rho, sigma) = (coefficient(), coefficient());
-            powers.push(rho);
+            rhos.push(rho);
             merged.base += rho * z;
             *slot += sigma * z;
             merged.terms.add(sigma * e, share);
-            merged.terms.add(-rho, u);
-            merged.terms.add(-sigma, v);
+            merged.terms.add(rho, &-u);
+            merged.terms.add(sigma, &-v);
         }
-        for commitment in &self.coefficients {
-            merged.terms.add(e * powers.iter().sum::<Scalar>(), commitment);
-            let points = (0..powers.len()).map(point_of);
-            powers.iter_mut().zip(points).for_each(|(power, i)| *power *= i);
+        let moments = moments(&rhos, self.coefficients.len());
+        for (moment, commitment) in moments.iter().zip(&self.coefficients) {
+            merged.terms.add(e * moment, commitment);
         }
     }
 }

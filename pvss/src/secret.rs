@@ -6,9 +6,16 @@ use curve25519_dalek::{RistrettoPoint, traits::Identity};
 use subtle::ConstantTimeEq;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-/// A shared secret: a random element of ristretto255. Zeroized when dropped; not `Clone`.
+/// A shared secret: a random element of ristretto255.
 ///
 /// To share something else, encrypt it under a key derived from [`to_bytes`](Self::to_bytes).
+/// Zeroized when dropped; not `Clone`:
+///
+/// ```compile_fail,E0599
+/// # fn twice(secret: pvss::Secret) -> (pvss::Secret, pvss::Secret) {
+/// (secret.clone(), secret)
+/// # }
+/// ```
 #[derive(ZeroizeOnDrop)]
 pub struct Secret(RistrettoPoint);
 

@@ -252,7 +252,10 @@ fn a_stuck_generator_repeats_no_mask() {
 }
 
 #[test]
-fn secrets_do_not_show() {
+fn secrets_do_not_show_and_do_not_stay() {
+    fn erased<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+    erased(&own(0, Scheme::Dhpvss));
+    erased(&dealt(&group(2, 1, Scheme::Dhpvss), 0).1);
     let (_, secret) = dealt(&group(2, 1, Scheme::Dhpvss), 0);
     assert_eq!(format!("{secret:?}"), "Secret(..)");
     assert_eq!(format!("{:?}", own(0, Scheme::Dhpvss)), "ShareSecret(Dhpvss, ..)");
