@@ -99,6 +99,27 @@ domains! {
     /// A forward link.
     FORWARD_LINK = "skipchain/v1/fw";
 
+    /// Names a session of RandHound.
+    RANDHOUND_SESSION = "randhound/v1/sid";
+    /// Derives the grouping of a session's servers.
+    GROUPING = "randhound/v1/grp";
+    /// Names the sharing of one group in a session.
+    GROUP_SHARING = "randhound/v1/shr";
+    /// A client's invitation to a session.
+    INVITATION = "randhound/v1/i1";
+    /// A server's deal in a session.
+    DEALING = "randhound/v1/r1";
+    /// A client's choice of deals.
+    CHOICE = "randhound/v1/i2";
+    /// The hash over the chosen deals of one group.
+    DEALS_ROOT = "randhound/v1/rt";
+    /// What the servers of a session decide.
+    RANDHOUND = "randhound/v1/st";
+    /// Derives a session's output.
+    RANDOMNESS = "randhound/v1/out";
+    /// Evidence against a client or a server of a session.
+    RANDHOUND_BLAME = "randhound/v1/bl";
+
     /// Names a ledger.
     GENESIS = "omniledger/v1/ge";
     /// Names a transaction, and is what its owners sign.

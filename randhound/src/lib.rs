@@ -1,2 +1,26 @@
 #![no_std]
 #![doc = include_str!("../README.md")]
+extern crate alloc;
+
+pub mod blame;
+pub mod client;
+mod collect;
+mod groups;
+pub mod message;
+mod peer;
+pub mod server;
+mod session;
+mod sizing;
+mod transcript;
+mod verify;
+
+pub use client::Client;
+pub use cosi::machine;
+pub use groups::{Groups, MAX_GROUP_SIZE, Place, threshold};
+pub use message::{Config, Message, SessionId, Statement, StatementId};
+pub use peer::Peer;
+pub use server::Server;
+pub use session::{Committee, CommitteeError, Session, SessionError, Terms};
+pub use sizing::{availability, group_size};
+pub use transcript::{GroupTranscript, Randomness, Transcript, TranscriptError};
+pub use verify::{DealingError, DealsError, StatementError};

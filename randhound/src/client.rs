@@ -1,0 +1,504 @@
+//! The client: it drives one session to its output, and nobody has to trust it.
+
+mod plan;
+
+use alloc::{collections::BTreeMap, vec::Vec};
+use core::time::Duration;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use cosi::{
+    Certificate, Statement as _,
+    certificate::verify_single,
+    impl_machine,
+    keys::{Signature, SigningKey},
+    machine::{Cx, FaultKind, Index, Step, Time, To},
+    message::Said,
+    wire::BoundedVec,
+};
+use pvss::{DecryptedShare, VerifiedDeal, VerifiedShare, recover, verify_shares};
+
+use self::plan::Plan;
+use crate::{
+    blame,
+    collect::Collect,
+    message::{
+        Acknowledgement, ByClient, Config, Dealing, Deals, MAX_GROUPS, Message, Opened, Statement,
+    },
+    peer::{Blamed, Peer},
+    session::Session,
+    transcript::{GroupTranscript, Randomness, Transcript},
+    verify::DealingError,
+};
+
+/// What a client is made of.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The session.
+    pub session: Session,
+    /// The key that the session's terms name.
+    pub key: SigningKey,
+    /// After how long those that did not answer are asked again.
+    pub retry: Duration,
+    /// How long each of the three round trips may take.
+    pub patience: Duration,
+}
+
+/// What the application asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Open the session.
+    Start,
+}
+
+/// Why a command is turned down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The session was opened.
+    #[error("the session was opened before; a slot is drawn once")]
+    Started,
+}
+
+/// What a client tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The output, and what convinces others of it.
+    Finished(Randomness, Transcript),
+    /// The session ends without an output.
+    Aborted(Abort),
+}
+
+/// Why a session ends without an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Abort {
+    /// A group has too few dealers.
+    #[error("group {group} has {have} valid deals of {need}")]
+    Deals {
+        /// The group.
+        group: u16,
+        /// How many deals verified.
+        have: usize,
+        /// How many there must be.
+        need: usize,
+    },
+    /// Too few servers acknowledged the choice.
+    #[error("{have} servers acknowledged of {need}")]
+    Acknowledgements {
+        /// How many did.
+        have: usize,
+        /// How many must.
+        need: u64,
+    },
+    /// A group opened too few shares. Whoever has the certificate may still complete the session.
+    #[error("group {group} has {have} valid shares of {need}")]
+    Shares {
+        /// The group.
+        group: u16,
+        /// How many shares verified.
+        have: usize,
+        /// How many there must be.
+        need: usize,
+    },
+}
+
+/// What a client must not forget.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[non_exhaustive]
+pub enum Record {
+    /// It opened the session.
+    Started,
+    /// Its one choice, with the chosen deals of every group.
+    Chosen(ByClient<Statement>, BoundedVec<Deals, MAX_GROUPS>),
+    /// What says that a quorum acknowledged the choice.
+    Certified(Certificate),
+}
+
+/// Why a client does not come to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The key is not the one that the terms name.
+    #[error("the key is not that of the session's client; give the one in the terms")]
+    Key,
+    /// The records are of another session, or do not verify in this one.
+    #[error("the records are of another session; restore each session from its own journal")]
+    Foreign,
+}
+
+/// The step of a client.
+pub type ClientStep = Step<Message, Event, Record, Peer>;
+
+/// The client of one session.
+///
+/// - Told to start, send I1 to all servers.
+/// - Upon R1, the first of each server, verify a group's deals as a batch once there could be t_l
+///   of them. With t_l in every group, record the choice of them, and send I2 to all.
+/// - Upon R2, check its signature. With n − f of them, record the certificate and send I3 to
+///   all, with deals for those that did not acknowledge.
+/// - Upon R3, verify a group's shares as a batch once there could be t_l of them. With t_l in
+///   every group, recover the sums, and tell the output with its transcript.
+///
+/// Every `retry`, ask those again that did not answer. When a round trip takes longer than
+/// `patience`, abort, and say what is missing.
+///
+/// It holds at most one deal, one signature and one share a server.
+#[derive(Debug)]
+pub struct Client {
+    setup: Setup,
+    state: State,
+    retry_at: Time,
+    deadline: Time,
+    blamed: Blamed,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    /// One collection a group, by the dealers' positions in the roster.
+    Dealing(Vec<Collect<Said<Dealing>, VerifiedDeal>>),
+    Choosing(Plan, BTreeMap<Index, Signature>),
+    /// One collection a group, by the trustees' positions in it.
+    Opening(Plan, Certificate, Vec<Collect<DecryptedShare, VerifiedShare>>),
+    Over,
+}
+
+impl Client {
+    /// The client that wrote `records`, and the step that asks again what it asked last. Without
+    /// records, a fresh one.
+    pub fn restore(
+        setup: Setup,
+        records: impl IntoIterator<Item = Record>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(Self, ClientStep), SetupError> {
+        if setup.session.client() != setup.key.public() {
+            return Err(SetupError::Key);
+        }
+        let (retry_at, deadline) = (cx.now(), cx.now());
+        let mut client =
+            Self { setup, state: State::Idle, retry_at, deadline, blamed: Blamed::default() };
+        for record in records {
+            client.replay(record)?;
+        }
+        let step = match &client.state {
+            State::Idle | State::Over => Step::none(),
+            State::Dealing(_) | State::Choosing(..) | State::Opening(..) => {
+                client.begin_round(cx.now());
+                client.ask()
+            }
+        };
+        Ok((client, step))
+    }
+
+    /// The session.
+    pub const fn session(&self) -> &Session {
+        &self.setup.session
+    }
+
+    /// Opens the session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Started`] when it was opened before.
+    pub fn handle_command(
+        &mut self,
+        cx: &mut Cx<'_>,
+        command: Command,
+    ) -> Result<ClientStep, Error> {
+        let Command::Start = command;
+        if !matches!(self.state, State::Idle) {
+            return Err(Error::Started);
+        }
+        self.state = self.dealing();
+        self.begin_round(cx.now());
+        Ok(Step::none().record(Record::Started).and(self.ask()))
+    }
+
+    /// Takes in what `from` said.
+    pub fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> ClientStep {
+        let Peer::Server(server) = from else { return Step::none() };
+        match message {
+            Message::Dealing(dealing) => self.on_dealing(cx, server, dealing),
+            Message::Acknowledgement(said) => self.on_acknowledgement(cx, server, &said),
+            Message::Opened(opened) => self.on_opened(server, opened),
+            Message::Invitation(_) | Message::Choice(..) | Message::Decision(_) => {
+                self.blamed.fault(from, FaultKind::WrongRole, None)
+            }
+        }
+    }
+
+    /// Asks again, or gives up.
+    pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> ClientStep {
+        if self.next_timeout().is_none_or(|due| due > cx.now()) {
+            return Step::none();
+        }
+        if self.deadline <= cx.now() {
+            return self.give_up();
+        }
+        self.retry_at = cx.now().after(self.retry());
+        self.ask()
+    }
+
+    /// When somebody is to be asked again, or the round trip's time is over.
+    pub fn next_timeout(&self) -> Option<Time> {
+        match &self.state {
+            State::Idle | State::Over => None,
+            State::Dealing(_) | State::Choosing(..) | State::Opening(..) => {
+                Some(self.retry_at.min(self.deadline))
+            }
+        }
+    }
+
+    fn on_dealing(&mut self, cx: &mut Cx<'_>, from: Index, said: Said<Dealing>) -> ClientStep {
+        let (session, peer) = (&self.setup.session, Peer::Server(from));
+        let State::Dealing(groups) = &mut self.state else { return Step::none() };
+        let Some(place) = session.groups().place(from) else { return Step::none() };
+        let Some(collect) = groups.get_mut(usize::from(place.group)) else { return Step::none() };
+        if said.what.dealer != from.get() || said.what.session != session.id() {
+            return self.blamed.fault(peer, FaultKind::InvalidPayload, None);
+        }
+        if let Some(first) = collect.get(from.get()).filter(|first| first.what != said.what) {
+            let both_signed = first.speaker(session.roster()).and(said.speaker(session.roster()));
+            let both = [first, &said].map(|said| (&said.what, said.signature));
+            return match both_signed.and_then(|_| blame::evidence(both)) {
+                Some(proof) => self.blamed.fault(peer, FaultKind::Equivocation, Some(proof)),
+                None => self.blamed.fault(peer, FaultKind::BadSignature, None),
+            };
+        }
+        if collect.has(from.get()) {
+            return Step::none();
+        }
+        let culprits =
+            collect.insert(from.get(), said, |batch| session.verify_deals(place.group, batch));
+        let mut step = Step::none();
+        for (culprit, why) in culprits {
+            let kind = match why {
+                DealingError::Signature => FaultKind::BadSignature,
+                DealingError::Foreign | DealingError::Deal(_) => FaultKind::InvalidProof,
+            };
+            if let Some(culprit) = session.roster().index(culprit) {
+                step = step.and(self.blamed.fault(Peer::Server(culprit), kind, None));
+            }
+        }
+        if groups.iter().all(Collect::is_done) { step.and(self.choose(cx)) } else { step }
+    }
+
+    fn on_acknowledgement(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: Index,
+        said: &Acknowledgement,
+    ) -> ClientStep {
+        let roster = self.setup.session.roster();
+        let State::Choosing(plan, signatures) = &mut self.state else { return Step::none() };
+        if signatures.contains_key(&from) {
+            return Step::none();
+        }
+        let statement = &plan.choice.what;
+        let holds = said.statement == statement.id()
+            && verify_single(roster, from, &statement.to_signed(), &said.signature);
+        if !holds {
+            return self.blamed.fault(Peer::Server(from), FaultKind::BadSignature, None);
+        }
+        signatures.insert(from, said.signature);
+        // Servers have weight 1.
+        let have = u64::try_from(signatures.len()).unwrap_or_default();
+        if have < roster.quorum() {
+            return Step::none();
+        }
+        let signatures = core::mem::take(signatures);
+        let Some(certificate) = Certificate::individual(roster, signatures) else {
+            return Step::none();
+        };
+        self.certified(certificate.clone());
+        self.begin_round(cx.now());
+        Step::none().record(Record::Certified(certificate)).and(self.ask())
+    }
+
+    fn on_opened(&mut self, from: Index, opened: Opened) -> ClientStep {
+        let session = &self.setup.session;
+        let State::Opening(plan, _, groups) = &mut self.state else { return Step::none() };
+        let Some(place) = session.groups().place(from) else { return Step::none() };
+        let group = usize::from(place.group);
+        let (Some(collect), Some(chosen)) = (groups.get_mut(group), plan.chosen.get(group)) else {
+            return Step::none();
+        };
+        let own = opened.group == place.group && opened.share.trustee == place.position;
+        if !own || opened.statement != plan.choice.what.id() {
+            return self.blamed.fault(Peer::Server(from), FaultKind::InvalidProof, None);
+        }
+        if collect.has(place.position) {
+            return Step::none();
+        }
+        let culprits =
+            collect.insert(place.position, opened.share, |shares| verify_shares(chosen, shares));
+        let members = session.groups().members(place.group).unwrap_or_default();
+        let mut step = Step::none();
+        for (culprit, _) in culprits {
+            if let Some(culprit) = members.get(usize::from(culprit)) {
+                let culprit = Peer::Server(*culprit);
+                step = step.and(self.blamed.fault(culprit, FaultKind::InvalidProof, None));
+            }
+        }
+        if groups.iter().all(Collect::is_done) { step.and(self.finish()) } else { step }
+    }
+
+    /// With enough deals everywhere, chooses the first ones in the order of the roster.
+    fn choose(&mut self, cx: &Cx<'_>) -> ClientStep {
+        let State::Dealing(groups) = &self.state else { return Step::none() };
+        let Some(plan) = Plan::new(&self.setup.session, &self.setup.key, groups) else {
+            return Step::none();
+        };
+        let record = Record::Chosen(plan.choice.clone(), plan.deals.clone());
+        self.state = State::Choosing(plan, BTreeMap::new());
+        self.begin_round(cx.now());
+        Step::none().record(record).and(self.ask())
+    }
+
+    fn finish(&mut self) -> ClientStep {
+        let State::Opening(plan, certificate, groups) = &self.state else { return Step::none() };
+        let (mut secrets, mut parts) = (Vec::new(), Vec::new());
+        for ((chosen, collect), deals) in plan.chosen.iter().zip(groups).zip(plan.deals.iter()) {
+            let first = || collect.verified().take(collect.need());
+            let Ok(secret) = recover(chosen, first().map(|(_, share)| share)) else {
+                return Step::none();
+            };
+            let shares = first().map(|(share, _)| share.clone()).collect();
+            let shares = BoundedVec::new(shares).unwrap_or_default();
+            parts.push(GroupTranscript { deals: deals.clone(), shares });
+            secrets.extend(secret);
+        }
+        let output = Randomness::derive(self.setup.session.id(), &secrets);
+        let transcript = Transcript {
+            config: self.setup.session.config().clone(),
+            statement: plan.choice.what.clone(),
+            certificate: certificate.clone(),
+            groups: BoundedVec::new(parts).unwrap_or_default(),
+        };
+        self.state = State::Over;
+        Step::none().event(Event::Finished(output, transcript))
+    }
+
+    fn give_up(&mut self) -> ClientStep {
+        let short = |have: usize, need: usize| (have < need).then_some((have, need));
+        let abort = match &self.state {
+            State::Idle | State::Over => None,
+            State::Dealing(groups) => (0..).zip(groups).find_map(|(group, collect)| {
+                let (have, need) = short(collect.have(), collect.need())?;
+                Some(Abort::Deals { group, have, need })
+            }),
+            State::Choosing(_, signatures) => {
+                let need = self.setup.session.roster().quorum();
+                Some(Abort::Acknowledgements { have: signatures.len(), need })
+            }
+            State::Opening(_, _, groups) => (0..).zip(groups).find_map(|(group, collect)| {
+                let (have, need) = short(collect.have(), collect.need())?;
+                Some(Abort::Shares { group, have, need })
+            }),
+        };
+        self.state = State::Over;
+        abort.map_or_else(Step::none, |abort| Step::none().event(Event::Aborted(abort)))
+    }
+
+    /// Asks everyone who did not answer in this round trip.
+    fn ask(&self) -> ClientStep {
+        let Setup { session, key, .. } = &self.setup;
+        let mut step = Step::none();
+        for (group, members) in session.groups().iter() {
+            let at = usize::from(group);
+            step = match &self.state {
+                State::Idle | State::Over => step,
+                State::Dealing(groups) => {
+                    let Some(collect) = groups.get(at) else { continue };
+                    let missing = |(_, server): (_, Index)| !collect.has(server.get());
+                    send(step, members, missing, || {
+                        let config = session.config().clone();
+                        Message::Invitation(ByClient::<Config>::new(key, config))
+                    })
+                }
+                State::Choosing(plan, signatures) => {
+                    let missing = |(_, server): (_, Index)| !signatures.contains_key(&server);
+                    send(step, members, missing, || plan.message(at))
+                }
+                State::Opening(plan, certificate, groups) => {
+                    let Some(collect) = groups.get(at).filter(|shares| !shares.is_done()) else {
+                        continue;
+                    };
+                    [true, false].into_iter().fold(step, |step, knows| {
+                        let missing = |(position, server): (u16, Index)| {
+                            let signed = certificate.signers().contains(server.get());
+                            !collect.has(position) && signed == knows
+                        };
+                        send(step, members, missing, || {
+                            Message::Decision(plan.decision(session, certificate, at, knows))
+                        })
+                    })
+                }
+            };
+        }
+        step
+    }
+
+    fn begin_round(&mut self, now: Time) {
+        self.retry_at = now.after(self.retry());
+        self.deadline = now.after(self.setup.patience.max(Duration::from_nanos(1)));
+    }
+
+    /// At least a nanosecond, so that the deadline moves.
+    fn retry(&self) -> Duration {
+        self.setup.retry.max(Duration::from_nanos(1))
+    }
+
+    fn dealing(&self) -> State {
+        State::Dealing(self.collections())
+    }
+
+    fn collections<T, V>(&self) -> Vec<Collect<T, V>> {
+        let session = &self.setup.session;
+        let groups = session.groups().iter();
+        groups.map(|(group, _)| Collect::new(session.threshold(group))).collect()
+    }
+
+    fn certified(&mut self, certificate: Certificate) {
+        let shares = self.collections();
+        self.state = match core::mem::replace(&mut self.state, State::Over) {
+            State::Choosing(plan, _) => State::Opening(plan, certificate, shares),
+            other @ (State::Idle | State::Dealing(_) | State::Opening(..) | State::Over) => other,
+        };
+    }
+
+    fn replay(&mut self, record: Record) -> Result<(), SetupError> {
+        match record {
+            Record::Started => self.state = self.dealing(),
+            Record::Chosen(choice, deals) => {
+                let plan = Plan::restore(&self.setup.session, choice, deals);
+                let plan = plan.ok_or(SetupError::Foreign)?;
+                self.state = State::Choosing(plan, BTreeMap::new());
+            }
+            Record::Certified(certificate) => self.certified(certificate),
+        }
+        Ok(())
+    }
+}
+
+/// Adds a message to those members of a group, with their positions, that satisfy the condition.
+fn send(
+    step: ClientStep,
+    members: &[Index],
+    condition: impl Fn((u16, Index)) -> bool,
+    message: impl FnOnce() -> Message,
+) -> ClientStep {
+    let members = (0..).zip(members.iter().copied()).filter(|member| condition(*member));
+    let servers: Vec<_> = members.map(|(_, server)| Peer::Server(server)).collect();
+    if servers.is_empty() { step } else { step.send(To::Some(servers), message()) }
+}
+
+impl_machine! {
+    Client {
+        Peer = Peer, Message = Message, Command = Command, Event = Event, Record = Record,
+        Error = Error
+    }
+    restore { Config = Setup, RestoreError = SetupError }
+}
