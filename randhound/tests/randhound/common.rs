@@ -1,0 +1,254 @@
+//! Committees, and a network in which client and servers are nodes of one kind.
+
+use std::{sync::Arc, time::Duration};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use cosi::{
+    impl_machine,
+    keys::{Seed, SigningKey},
+    machine::{Cx, Output, Step, Time},
+    roster::{Index, Member, Roster},
+};
+use pvss::{Scheme, ShareKeys, ShareSecret};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use randhound::{
+    Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, client,
+    server,
+};
+
+pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+
+/// Some servers, and the client.
+pub(crate) struct World {
+    pub(crate) committee: Committee,
+    pub(crate) keys: Vec<SigningKey>,
+    pub(crate) secrets: Vec<Arc<ShareSecret>>,
+    pub(crate) client: SigningKey,
+    pub(crate) terms: Terms,
+}
+
+pub(crate) fn world(servers: u16, group_size: u16) -> World {
+    let mut rng = rng(1);
+    let seeds: Vec<_> = (0..servers)
+        .map(|at| {
+            let mut seed = [7; 32];
+            seed[..2].copy_from_slice(&at.to_le_bytes());
+            Seed::from_bytes(seed)
+        })
+        .collect();
+    let keys: Vec<_> = seeds.iter().map(Seed::signing_key).collect();
+    let secrets: Vec<_> =
+        seeds.iter().map(|seed| Arc::new(ShareSecret::derive(seed, Scheme::Dhpvss))).collect();
+    let roster = Roster::new(keys.iter().map(|key| Member::new(key, &mut rng))).unwrap();
+    let registered = keys.iter().zip(&secrets);
+    let registered =
+        registered.map(|(key, own)| (*key.public(), own.register(key.public(), &mut rng)));
+    let share_keys = ShareKeys::new(Scheme::Dhpvss, registered.collect::<Vec<_>>()).unwrap();
+    let committee = Committee::new(roster, share_keys).unwrap();
+    let client = Seed::from_bytes([9; 32]).signing_key();
+    let terms = Terms {
+        purpose: *b"a lottery that draws six numbers",
+        slot: 3,
+        attempt: 0,
+        client: client.public().to_bytes(),
+        group_size,
+        prior: [5; 32],
+    };
+    World { committee, keys, secrets, client, terms }
+}
+
+impl World {
+    pub(crate) fn session(&self) -> Session {
+        Session::new(self.committee.clone(), &self.terms).unwrap()
+    }
+
+    pub(crate) fn index(&self, at: u16) -> Index {
+        self.committee.roster().index(at).unwrap()
+    }
+
+    pub(crate) fn server_setup(&self, at: u16) -> server::Setup {
+        server::Setup {
+            session: self.session(),
+            index: self.index(at),
+            key: self.keys[usize::from(at)].clone(),
+            secret: self.secrets[usize::from(at)].clone(),
+        }
+    }
+
+    pub(crate) fn client_setup(&self) -> client::Setup {
+        client::Setup {
+            session: self.session(),
+            key: self.client.clone(),
+            retry: Duration::from_millis(400),
+            patience: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) fn server(&self, at: u16) -> Server {
+        let mut rng = rng(at.into());
+        let mut cx = Cx::new(Time::default(), &mut rng);
+        Server::restore(self.server_setup(at), [], &mut cx).unwrap().0
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        let mut rng = rng(77);
+        let mut cx = Cx::new(Time::default(), &mut rng);
+        Client::restore(self.client_setup(), [], &mut cx).unwrap().0
+    }
+
+    /// A run in which nothing goes wrong, without a network.
+    pub(crate) fn run(&self) -> (Randomness, Transcript) {
+        let mut servers: Vec<_> = (0..).zip(&self.keys).map(|(at, _)| self.server(at)).collect();
+        let mut client = self.client();
+        let mut rng = rng(78);
+        let mut cx = Cx::new(Time::default(), &mut rng);
+        let step = client.handle_command(&mut cx, client::Command::Start).unwrap();
+        let mut inbox = released(step).messages;
+        while !inbox.is_empty() {
+            let mut replies = Vec::new();
+            for (to, message) in inbox.drain(..) {
+                for (at, server) in (0..).zip(&mut servers) {
+                    let peer = Peer::Server(self.index(at));
+                    if matches!(&to, cosi::machine::To::Some(peers) if peers.contains(&peer)) {
+                        let output =
+                            released(server.handle_message(&mut cx, Peer::Client, message.clone()));
+                        replies.extend(output.messages.into_iter().map(|(_, reply)| (peer, reply)));
+                    }
+                }
+            }
+            for (from, reply) in replies {
+                let output = released(client.handle_message(&mut cx, from, reply));
+                assert_eq!(output.faults, []);
+                for event in output.events {
+                    match event {
+                        client::Event::Finished(output, transcript) => return (output, transcript),
+                        other => panic!("{other:?}"),
+                    }
+                }
+                inbox.extend(output.messages);
+            }
+        }
+        panic!("the run stopped");
+    }
+}
+
+pub(crate) fn released<M, E, R, P>(step: Step<M, E, R, P>) -> Output<M, E, P> {
+    step.into_records().1.release()
+}
+
+/// A node of a session's network.
+pub(crate) enum Node {
+    Client(Client),
+    Server(Server),
+}
+
+#[derive(Clone)]
+pub(crate) enum NodeSetup {
+    Client(client::Setup),
+    Server(server::Setup),
+}
+
+#[derive(Debug, Clone, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(crate) enum NodeRecord {
+    Client(client::Record),
+    Server(server::Record),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum NodeEvent {
+    Client(client::Event),
+    Server(server::Event),
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NodeError(String);
+
+type NodeStep = Step<Message, NodeEvent, NodeRecord, Peer>;
+
+fn of_client(child: client::ClientStep) -> NodeStep {
+    let mut step = Step::none();
+    let events = step.absorb(child, |message| message, NodeRecord::Client);
+    events.into_iter().fold(step, |step, event| step.event(NodeEvent::Client(event)))
+}
+
+fn of_server(child: server::ServerStep) -> NodeStep {
+    let mut step = Step::none();
+    let events = step.absorb(child, |message| message, NodeRecord::Server);
+    events.into_iter().fold(step, |step, event| step.event(NodeEvent::Server(event)))
+}
+
+impl Node {
+    fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> NodeStep {
+        match self {
+            Self::Client(client) => of_client(client.handle_message(cx, from, message)),
+            Self::Server(server) => of_server(server.handle_message(cx, from, message)),
+        }
+    }
+
+    fn handle_command(
+        &mut self,
+        cx: &mut Cx<'_>,
+        command: client::Command,
+    ) -> Result<NodeStep, NodeError> {
+        match self {
+            Self::Client(client) => client
+                .handle_command(cx, command)
+                .map(of_client)
+                .map_err(|error| NodeError(error.to_string())),
+            Self::Server(_) => Err(NodeError("a server has no commands".into())),
+        }
+    }
+
+    fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> NodeStep {
+        match self {
+            Self::Client(client) => of_client(client.handle_timeout(cx)),
+            Self::Server(server) => of_server(server.handle_timeout(cx)),
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Time> {
+        match self {
+            Self::Client(client) => client.next_timeout(),
+            Self::Server(server) => server.next_timeout(),
+        }
+    }
+
+    fn restore(
+        setup: NodeSetup,
+        records: impl IntoIterator<Item = NodeRecord>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(Self, NodeStep), NodeError> {
+        let records = records.into_iter();
+        match setup {
+            NodeSetup::Client(setup) => {
+                let records = records.map(|record| match record {
+                    NodeRecord::Client(record) => record,
+                    NodeRecord::Server(_) => panic!("a server's record"),
+                });
+                let (client, step) = Client::restore(setup, records, cx)
+                    .map_err(|error| NodeError(error.to_string()))?;
+                Ok((Self::Client(client), of_client(step)))
+            }
+            NodeSetup::Server(setup) => {
+                let records = records.map(|record| match record {
+                    NodeRecord::Server(record) => record,
+                    NodeRecord::Client(_) => panic!("a client's record"),
+                });
+                let (server, step) = Server::restore(setup, records, cx)
+                    .map_err(|error| NodeError(error.to_string()))?;
+                Ok((Self::Server(server), of_server(step)))
+            }
+        }
+    }
+}
+
+impl_machine! {
+    Node {
+        Peer = Peer, Message = Message, Command = client::Command, Event = NodeEvent,
+        Record = NodeRecord, Error = NodeError
+    }
+    restore { Config = NodeSetup, RestoreError = NodeError }
+}

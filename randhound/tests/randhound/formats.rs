@@ -1,0 +1,184 @@
+//! Every wire type: one encoding, pinned; nothing else decodes.
+
+use core::fmt::Debug;
+
+use cosi::{
+    domain::BATCH,
+    machine::{Cx, Time},
+    transcript::Hash,
+    wire::Wire,
+};
+use randhound::{
+    Message, Peer, Transcript, client,
+    message::{Acknowledgement, ByClient, Decision, Opened},
+    server,
+};
+
+use crate::common::{rng, world};
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Checks round trip, truncation and trailing bytes; returns a short hash of the encoding.
+fn pinned<T: Wire + PartialEq + Debug>(value: &T) -> String {
+    let bytes = value.encode();
+    assert_eq!(T::decode(&bytes).as_ref(), Ok(value));
+    for cut in (0..bytes.len()).step_by(1 + bytes.len() / 200) {
+        assert!(T::decode(&bytes[..cut]).is_err(), "{cut} of {}", bytes.len());
+    }
+    assert!(T::decode(&[&bytes[..], &[0]].concat()).is_err());
+    hex(&Hash::new(BATCH).bytes(&bytes).digest())
+}
+
+#[test]
+fn formats_are_pinned() {
+    let world = world(4, 4);
+    let session = world.session();
+    let (output, transcript) = world.run();
+    let part = &transcript.groups[0];
+    let statement = transcript.statement.clone();
+    let choice = ByClient::new(&world.client, statement.clone());
+    let config = session.config().clone();
+    let invitation = ByClient::new(&world.client, config.clone());
+    let acknowledgement =
+        Acknowledgement { statement: statement.id(), signature: choice.signature };
+    let decision = Decision {
+        config,
+        statement: statement.clone(),
+        certificate: transcript.certificate.clone(),
+        deals: part.deals.clone(),
+    };
+    let opened = Opened { statement: statement.id(), group: 0, share: part.shares[0].clone() };
+    let deals = cosi::wire::BoundedVec::new(vec![part.deals.clone()]).unwrap();
+    let found = [
+        pinned(&Message::Invitation(invitation)),
+        pinned(&Message::Dealing(part.deals[0].clone())),
+        pinned(&Message::Choice(choice.clone(), part.deals.clone())),
+        pinned(&Message::Acknowledgement(acknowledgement)),
+        pinned(&Message::Decision(decision.clone())),
+        pinned(&Message::Opened(opened.clone())),
+        pinned(&server::Record::Dealt(part.deals[0].clone())),
+        pinned(&server::Record::Acknowledged(choice.clone(), part.deals.clone())),
+        pinned(&server::Record::Opened(decision, opened)),
+        pinned(&client::Record::Started),
+        pinned(&client::Record::Chosen(choice, deals)),
+        pinned(&client::Record::Certified(transcript.certificate.clone())),
+        pinned(&transcript),
+        pinned(&output),
+        hex(&session.id().0),
+        hex(&statement.id().0),
+    ];
+    let expected = [
+        "a1ea1494c33d77fd",
+        "4a4ba07a196840db",
+        "eb88ee8f29bc5641",
+        "8fb021b18f1ca5f4",
+        "337855955d763afc",
+        "4a16cbe3e35a1295",
+        "ef9e4a8e6a68a9d8",
+        "f14b3b66e13ded51",
+        "d4f4e63cc9dd9db3",
+        "0bf4b7d11519dd9f",
+        "a1c62250074f6c97",
+        "962814ae03b32dd1",
+        "c969a2a8e9fb4f29",
+        "2d89c629f01c1213",
+        "4e02652557574596",
+        "97a0e4052efcd850",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn hostile_lengths_are_refused_without_allocating() {
+    let world = world(4, 4);
+    let (_, transcript) = world.run();
+    let part = transcript.groups[0].clone();
+    let mut bytes = Message::Choice(
+        ByClient::new(&world.client, transcript.statement.clone()),
+        part.deals.clone(),
+    )
+    .encode();
+    let deals = part.deals.encode().len();
+    let at = bytes.len() - deals;
+    bytes[at..at + 4].copy_from_slice(&257_u32.to_le_bytes());
+    assert!(Message::decode(&bytes).is_err(), "more deals than a group has members");
+    bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(Message::decode(&bytes).is_err());
+    let head = transcript.encode().len() - transcript.groups.encode().len();
+    let mut bytes = transcript.encode();
+    bytes[head..head + 4].copy_from_slice(&65_537_u32.to_le_bytes());
+    assert!(Transcript::<cosi::Certificate>::decode(&bytes).is_err());
+}
+
+#[test]
+fn a_known_grouping_is_pinned() {
+    let session = world(12, 4).session();
+    let groups: Vec<Vec<u16>> = session
+        .groups()
+        .iter()
+        .map(|(_, members)| members.iter().map(|member| member.get()).collect())
+        .collect();
+    let expected = [[0, 3, 6, 7], [4, 8, 9, 10], [1, 2, 5, 11]];
+    assert_eq!(groups, expected);
+}
+
+/// A step-by-step reading of the documented rule.
+#[test]
+fn groups_follow_the_documented_rule() {
+    use sha2::{Digest, Sha512};
+    for (servers, size) in [(1, 4), (5, 4), (6, 4), (31, 8), (12, 128)] {
+        let world = world(servers, size);
+        let session = world.session();
+        let seed = Sha512::new()
+            .chain_update(b"randhound/v1/grp")
+            .chain_update(session.roster().id().0)
+            .chain_update(world.terms.purpose)
+            .chain_update(world.terms.slot.to_le_bytes())
+            .chain_update(world.terms.prior)
+            .finalize();
+        let mut drawn = 0_u64;
+        let mut draw = || {
+            let block = Sha512::new().chain_update(seed).chain_update(drawn.to_le_bytes());
+            drawn += 1;
+            u64::from_le_bytes(block.finalize()[..8].try_into().unwrap())
+        };
+        let mut order: Vec<u16> = (0..servers).collect();
+        for i in (1..u128::from(servers)).rev() {
+            let limit = (1_u128 << 64) / (i + 1) * (i + 1);
+            let x = loop {
+                let x = u128::from(draw());
+                if x < limit {
+                    break x;
+                }
+            };
+            order.swap(i as usize, (x % (i + 1)) as usize);
+        }
+        let number = ((servers + size / 2) / size).max(1);
+        assert_eq!(session.groups().len(), usize::from(number));
+        for (group, members) in session.groups().iter() {
+            let dealt = (0..servers).filter(|entry| entry % number == group);
+            let mut dealt: Vec<u16> = dealt.map(|entry| order[usize::from(entry)]).collect();
+            dealt.sort_unstable();
+            assert_eq!(members.iter().map(|member| member.get()).collect::<Vec<_>>(), dealt);
+        }
+    }
+}
+
+/// One slot a server: a peer that repeats itself makes nothing grow.
+#[test]
+fn repeated_messages_are_counted_once() {
+    let world = world(4, 4);
+    let mut rng = rng(1);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let mut client = world.client();
+    let _ = client.handle_command(&mut cx, client::Command::Start).unwrap();
+    let (_, transcript) = world.run();
+    let dealing = Message::Dealing(transcript.groups[0].deals[0].clone());
+    let from = Peer::Server(world.index(transcript.groups[0].deals[0].what.dealer));
+    for _ in 0..10 {
+        let step = client.handle_message(&mut cx, from, dealing.clone());
+        assert_eq!(step, cosi::machine::Step::none(), "one of two deals");
+    }
+}

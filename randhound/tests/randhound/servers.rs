@@ -1,0 +1,265 @@
+//! What a server does with messages out of place, and with too many of them.
+
+use cosi::{
+    Certificate, Statement as _,
+    certificate::sign,
+    machine::{Cx, FaultKind, Time},
+};
+use pvss::{Chosen, verify_shares};
+use randhound::{
+    Client, Message, Peer, Server, Session, Statement, Terms, blame, client,
+    message::{ByClient, Deals, Decision, Said, root},
+    server,
+};
+
+use crate::common::{World, released, rng, world};
+
+/// Hands `server` a message, and returns what it said, recorded and blamed.
+fn hand(
+    server: &mut Server,
+    from: Peer,
+    message: Message,
+) -> (Vec<Message>, Vec<server::Record>, Vec<FaultKind>) {
+    let mut rng = rng(5);
+    let step = server.handle_message(&mut Cx::new(Time::default(), &mut rng), from, message);
+    let (records, held) = step.into_records();
+    let output = held.release();
+    let said = output.messages.into_iter().map(|(_, message)| message).collect();
+    (said, records, output.faults.into_iter().map(|fault| fault.kind).collect())
+}
+
+fn invitation(world: &World) -> Message {
+    let config = world.session().config().clone();
+    Message::Invitation(ByClient::new(&world.client, config))
+}
+
+/// What a client that goes through the published steps ends up with: statement, certificate,
+/// and the deals of each group.
+fn decided(world: &World) -> (Statement, Certificate, Vec<Deals>) {
+    let (_, transcript) = world.run();
+    let deals = transcript.groups.iter().map(|part| part.deals.clone()).collect();
+    (transcript.statement, transcript.certificate, deals)
+}
+
+#[test]
+fn a_server_deals_once_and_sends_the_same_again() {
+    let world = world(4, 4);
+    let mut server = world.server(0);
+    let (first, records, _) = hand(&mut server, Peer::Client, invitation(&world));
+    assert_eq!((first.len(), records.len()), (1, 1));
+    let (again, nothing, _) = hand(&mut server, Peer::Client, invitation(&world));
+    assert_eq!((&again, nothing), (&first, vec![]));
+
+    let mut rng = rng(6);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let (_, step) = Server::restore(world.server_setup(0), records, &mut cx).unwrap();
+    let said = released(step).messages.into_iter().map(|(_, message)| message);
+    assert_eq!(said.collect::<Vec<_>>(), first, "restored, from other entropy");
+}
+
+#[test]
+fn a_second_draw_in_one_slot_is_refused() {
+    let world = world(4, 4);
+    let mut server = world.server(0);
+    let (_, records, _) = hand(&mut server, Peer::Client, invitation(&world));
+    let mut config = world.session().config().clone();
+    config.attempt = 1;
+    let again = Message::Invitation(ByClient::new(&world.client, config));
+    let (said, recorded, faults) = hand(&mut server, Peer::Client, again);
+    assert_eq!((said, recorded, faults), (vec![], vec![], vec![FaultKind::InvalidPayload]));
+
+    // Nor does a host that restores the slot's journal on other terms get a second draw.
+    let terms = Terms { attempt: 1, ..world.terms.clone() };
+    let session = Session::new(world.committee.clone(), &terms).unwrap();
+    let setup = server::Setup { session, ..world.server_setup(0) };
+    let mut rng = rng(6);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let refused = Server::restore(setup, records, &mut cx).unwrap_err();
+    assert_eq!(refused, server::SetupError::Foreign);
+
+    let mut client = world.client();
+    let _ = client.handle_command(&mut cx, client::Command::Start).unwrap();
+    let refused = client.handle_command(&mut cx, client::Command::Start).unwrap_err();
+    assert_eq!(refused, client::Error::Started);
+}
+
+#[test]
+fn only_the_client_of_the_slot_is_answered() {
+    let world = world(4, 4);
+    let (statement, _, deals) = decided(&world);
+    let mut server = world.server(0);
+    let config = world.session().config().clone();
+    let stranger = &world.keys[1];
+    let forged = Message::Invitation(ByClient::new(stranger, config));
+    assert_eq!(hand(&mut server, Peer::Client, forged).2, [FaultKind::BadSignature]);
+    let other = Peer::Server(world.index(1));
+    assert_eq!(hand(&mut server, other, invitation(&world)).2, [FaultKind::WrongRole]);
+    assert_eq!(hand(&mut server, other, invitation(&world)).2, [], "told once");
+    assert_eq!(hand(&mut server, Peer::Guest(3), invitation(&world)).2, [], "no name to blame");
+    let forged = Message::Choice(ByClient::new(stranger, statement), deals[0].clone());
+    let (said, recorded, _) = hand(&mut server, Peer::Client, forged);
+    assert_eq!((said, recorded), (vec![], vec![]));
+}
+
+#[test]
+fn a_server_acknowledges_one_statement_and_two_convict_the_client() {
+    let world = world(4, 4);
+    let session = world.session();
+    let (first, ..) = decided(&world);
+    // An honest run deals at random, so a second one's choice differs in its deals.
+    let mut dealings = Vec::new();
+    for at in 0..4 {
+        let (said, ..) = hand(&mut world.server(at), Peer::Client, invitation(&world));
+        let Message::Dealing(dealing) = said[0].clone() else { panic!() };
+        dealings.push(dealing);
+    }
+    let choice = |dealers: [u16; 2]| {
+        let deals = dealers.map(|at| dealings[usize::from(at)].clone());
+        let deals = Deals::new(deals.into()).unwrap();
+        let statement = Statement {
+            dealers: cosi::mask::Mask::of(4, dealers),
+            roots: cosi::wire::BoundedVec::new(vec![root(0, &deals)]).unwrap(),
+            ..first.clone()
+        };
+        Message::Choice(ByClient::new(&world.client, statement), deals)
+    };
+    let mut server = world.server(2);
+    let (acknowledged, records, _) = hand(&mut server, Peer::Client, choice([0, 1]));
+    assert_eq!((acknowledged.len(), records.len()), (1, 1));
+    assert_eq!(hand(&mut server, Peer::Client, choice([0, 1])), (acknowledged, vec![], vec![]));
+
+    let mut rng = rng(5);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    // It remembers after a crash.
+    let (mut server, _) = Server::restore(world.server_setup(2), records, &mut cx).unwrap();
+    let output = released(server.handle_message(&mut cx, Peer::Client, choice([1, 3])));
+    assert_eq!(output.messages, []);
+    let [fault] = &output.faults[..] else { panic!() };
+    let evidence = fault.evidence.clone().unwrap();
+    assert_eq!(fault.kind, FaultKind::Equivocation);
+    assert_eq!(blame::verify(&evidence, &session), Some(Peer::Client));
+
+    // One statement twice, or statements of another session, convict nobody.
+    let [one, _] = &evidence.statements[..] else { panic!() };
+    let twice = cosi::wire::BoundedVec::new(vec![one.clone(), one.clone()]).unwrap();
+    let twice = cosi::machine::Evidence { statements: twice, ..evidence.clone() };
+    assert_eq!(blame::verify(&twice, &session), None);
+    let terms = Terms { slot: 4, ..world.terms.clone() };
+    let other = Session::new(world.committee.clone(), &terms).unwrap();
+    assert_eq!(blame::verify(&evidence, &other), None);
+}
+
+#[test]
+fn a_choice_that_does_not_hold_is_not_acknowledged() {
+    let world = world(8, 4);
+    let (sound, _, deals) = decided(&world);
+    let place = world.session().groups().place(world.index(0)).unwrap();
+    let own = deals[usize::from(place.group)].clone();
+    let refuse = |statement: Statement, deals: Deals| {
+        let choice = Message::Choice(ByClient::new(&world.client, statement), deals);
+        let (said, recorded, faults) = hand(&mut world.server(0), Peer::Client, choice);
+        assert_eq!((said, recorded, faults), (vec![], vec![], vec![FaultKind::InvalidPayload]));
+    };
+    let with = |change: &dyn Fn(&mut Statement)| {
+        let mut statement = sound.clone();
+        change(&mut statement);
+        statement
+    };
+    refuse(with(&|it| it.session.0[0] ^= 1), own.clone());
+    refuse(with(&|it| it.availability[0] = 1), own.clone());
+    refuse(with(&|it| it.roots = Default::default()), own.clone());
+    refuse(with(&|it| it.dealers = cosi::mask::Mask::of(8, 0..8)), own.clone());
+    refuse(with(&|it| it.dealers = cosi::mask::Mask::of(9, [0])), own.clone());
+    let mut roots = sound.roots.clone().into_inner();
+    roots[usize::from(place.group)][0] ^= 1;
+    refuse(with(&|it| it.roots = cosi::wire::BoundedVec::new(roots.clone()).unwrap()), own.clone());
+    let mut reversed = own.clone().into_inner();
+    reversed.reverse();
+    refuse(sound.clone(), Deals::new(reversed).unwrap());
+    refuse(sound.clone(), deals[usize::from(1 - place.group)].clone());
+    refuse(sound.clone(), Deals::default());
+
+    // A deal that was never signed, and one that was signed and does not hold, each under its root.
+    for signs in [false, true] {
+        let mut deals = own.clone().into_inner();
+        let dealer = usize::from(deals[0].what.dealer);
+        let mut bad = deals[1].what.clone();
+        bad.dealer = deals[0].what.dealer;
+        let key = if signs { &world.keys[dealer] } else { &world.keys[(dealer + 1) % 8] };
+        deals[0] = Said::new(key, bad);
+        let mut roots = sound.roots.clone().into_inner();
+        roots[usize::from(place.group)] = root(place.group, &deals);
+        let roots = cosi::wire::BoundedVec::new(roots).unwrap();
+        refuse(with(&|it| it.roots = roots.clone()), Deals::new(deals).unwrap());
+    }
+}
+
+#[test]
+fn whoever_shows_the_certificate_gets_the_share_once_made() {
+    let world = world(4, 4);
+    let session = world.session();
+    let (statement, certificate, deals) = decided(&world);
+    let config = session.config().clone();
+    let whole =
+        Decision { config, statement: statement.clone(), certificate, deals: deals[0].clone() };
+    // It saw neither I1 nor I2, and a stranger asks.
+    let mut server = world.server(3);
+    let lacking = Decision { deals: Deals::default(), ..whole.clone() };
+    let (said, recorded, faults) =
+        hand(&mut server, Peer::Guest(1), Message::Decision(lacking.clone()));
+    assert_eq!((said, recorded, faults), (vec![], vec![], vec![]));
+    let (first, records, _) = hand(&mut server, Peer::Guest(1), Message::Decision(whole.clone()));
+    let [Message::Opened(opened)] = &first[..] else { panic!() };
+    let verified: Vec<_> = deals[0]
+        .iter()
+        .map(|said| {
+            let dealer = world.keys[usize::from(said.what.dealer)].public().to_bytes();
+            said.what.deal.verify(session.sharing(0).unwrap(), &dealer).unwrap()
+        })
+        .collect();
+    let chosen = Chosen::sum(session.sharing(0).unwrap(), &statement.id().0, &verified).unwrap();
+    assert!(verify_shares(&chosen, [&opened.share])[0].is_ok());
+    let again = hand(&mut server, Peer::Guest(2), Message::Decision(lacking));
+    assert_eq!(again, (first.clone(), vec![], vec![]));
+
+    let mut rng = rng(6);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let (_, step) = Server::restore(world.server_setup(3), records, &mut cx).unwrap();
+    let output = released(step);
+    assert_eq!(output.messages[0].1, first[0]);
+    assert_eq!(output.events, [server::Event::Opened(statement.id())]);
+
+    // Too few signatures, or signatures on something else, open nothing.
+    let signed = |bytes: &[u8], by: &[u16]| {
+        let id = session.roster().id();
+        let signatures =
+            by.iter().map(|at| (world.index(*at), sign(&world.keys[usize::from(*at)], &id, bytes)));
+        Certificate::individual(session.roster(), signatures).unwrap()
+    };
+    for certificate in [signed(&statement.to_signed(), &[0, 1]), signed(b"else", &[0, 1, 2])] {
+        let decision = Decision { certificate, ..whole.clone() };
+        let peer = Peer::Server(world.index(1));
+        let (said, recorded, faults) =
+            hand(&mut world.server(3), peer, Message::Decision(decision));
+        assert_eq!((said, recorded, faults), (vec![], vec![], vec![FaultKind::InvalidProof]));
+    }
+}
+
+#[test]
+fn a_machine_refuses_keys_and_records_that_are_not_its_own() {
+    let world = world(4, 4);
+    let mut rng = rng(6);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let setup = server::Setup { key: world.keys[1].clone(), ..world.server_setup(0) };
+    assert_eq!(Server::restore(setup, [], &mut cx).unwrap_err(), server::SetupError::Keys);
+    let setup = server::Setup { secret: world.secrets[1].clone(), ..world.server_setup(0) };
+    assert_eq!(Server::restore(setup, [], &mut cx).unwrap_err(), server::SetupError::Keys);
+    let setup = client::Setup { key: world.keys[1].clone(), ..world.client_setup() };
+    assert_eq!(Client::restore(setup, [], &mut cx).unwrap_err(), client::SetupError::Key);
+    let (mut statement, _, deals) = decided(&world);
+    statement.session.0[0] ^= 1;
+    let choice = ByClient::new(&world.client, statement);
+    let record = client::Record::Chosen(choice, cosi::wire::BoundedVec::new(deals).unwrap());
+    let refused = Client::restore(world.client_setup(), [record], &mut cx).unwrap_err();
+    assert_eq!(refused, client::SetupError::Foreign);
+}
