@@ -63,6 +63,7 @@ pub enum Error {
 /// What a client tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "told once a session")]
 pub enum Event {
     /// The output, and what convinces others of it.
     Finished(Randomness, Transcript),

@@ -50,6 +50,7 @@ pub enum Event {
 /// What a server must not forget.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "three a session")]
 pub enum Record {
     /// Its deal, which it never makes again.
     Dealt(Said<Dealing>),

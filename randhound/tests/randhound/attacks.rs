@@ -6,7 +6,7 @@ use cosi::{domain::RANDOMNESS, keys::Seed, message::Said, transcript::Hash};
 use curve25519_dalek::{RistrettoPoint, rand_core::Rng, ristretto::CompressedRistretto};
 use pvss::{Chosen, Secret, Sharing, Trustee, VerifiedDeal, deal, recover, verify_shares};
 use randhound::{
-    DealsError, Randomness, Session, Terms, TranscriptError,
+    DealsError, Session, Terms, TranscriptError,
     message::{Dealing, Deals},
 };
 
@@ -80,7 +80,7 @@ const SERVERS: u16 = 32;
 const SIZE: u16 = 8;
 
 /// Whether some group of these has too few honest members to recover without the faulty.
-fn captured<'a>(mut groups: impl Iterator<Item = Vec<u16>>, faulty: &BTreeSet<u16>) -> bool {
+fn captured(mut groups: impl Iterator<Item = Vec<u16>>, faulty: &BTreeSet<u16>) -> bool {
     groups.any(|group| {
         let honest = group.iter().filter(|server| !faulty.contains(server)).count();
         honest < group.len() / 3 + 1

@@ -121,11 +121,10 @@ impl World {
             for (from, reply) in replies {
                 let output = released(client.handle_message(&mut cx, from, reply));
                 assert_eq!(output.faults, []);
-                for event in output.events {
-                    match event {
-                        client::Event::Finished(output, transcript) => return (output, transcript),
-                        other => panic!("{other:?}"),
-                    }
+                if let Some(client::Event::Finished(output, transcript)) =
+                    output.events.into_iter().next()
+                {
+                    return (output, transcript);
                 }
                 inbox.extend(output.messages);
             }

@@ -32,7 +32,8 @@ impl Application<Node> for Seen {
                 self.finished.push((output, transcript));
             }
             NodeEvent::Client(Event::Aborted(why)) => self.aborted.push(why),
-            NodeEvent::Client(_) | NodeEvent::Server(_) => {}
+            NodeEvent::Client(event) => panic!("{event:?}"),
+            NodeEvent::Server(_) => {}
         }
     }
     fn on_fault(&mut self, _: Peer, _: Time, fault: Fault<Peer>) {
