@@ -3,11 +3,12 @@
 //! - **Two statements in one session**, both signed by the session's client.
 //! - **Two deals in one session**, both signed by one dealer. An honest server records its deal
 //!   before it leaves, and sends the same again after a crash.
+//! - **A deal that does not hold**, signed by its dealer.
 
 use cosi::{
     domain::RANDHOUND_BLAME,
     keys::Signature,
-    machine::{Evidence, Signed},
+    machine::{Evidence, Index, Signed},
     message::Said,
     wire::{BoundedBytes, BoundedVec, Wire},
 };
@@ -16,15 +17,21 @@ use crate::{
     message::{ByClient, Dealing, Statement},
     peer::Peer,
     session::Session,
+    verify::DealingError,
 };
 
 /// Whom `evidence` convicts in this session, if it does.
 pub fn verify(evidence: &Evidence, session: &Session) -> Option<Peer> {
-    let [first, second] = &*evidence.statements else { return None };
-    if evidence.domain != RANDHOUND_BLAME || first.statement == second.statement {
+    if evidence.domain != RANDHOUND_BLAME {
         return None;
     }
-    two_statements(first, second, session).or_else(|| two_deals(first, second, session))
+    match &*evidence.statements {
+        [deal] => bad_deal(deal, session),
+        [first, second] if first.statement != second.statement => {
+            two_statements(first, second, session).or_else(|| two_deals(first, second, session))
+        }
+        _ => None,
+    }
 }
 
 fn two_statements(first: &Signed, second: &Signed, session: &Session) -> Option<Peer> {
@@ -37,20 +44,32 @@ fn two_statements(first: &Signed, second: &Signed, session: &Session) -> Option<
 }
 
 fn two_deals(first: &Signed, second: &Signed, session: &Session) -> Option<Peer> {
-    let dealer = |signed: &Signed| {
-        let what = Dealing::decode(&signed.statement).ok()?;
-        let said = Said { what, signature: signed.signature };
-        said.speaker(session.roster()).filter(|_| said.what.session == session.id())
-    };
+    let dealer = |signed| dealing(signed, session).map(|(dealer, _)| dealer);
     let (first, second) = (dealer(first)?, dealer(second)?);
     (first == second).then_some(Peer::Server(first))
 }
 
-/// The evidence that two signed things make. `None` when they are too long for it.
-pub(crate) fn evidence<T: Wire>([first, second]: [(&T, Signature); 2]) -> Option<Evidence> {
+fn bad_deal(deal: &Signed, session: &Session) -> Option<Peer> {
+    let (dealer, said) = dealing(deal, session)?;
+    let group = session.groups().place(dealer)?.group;
+    let verdict = session.verify_deals(group, [&said]).into_iter().next()?;
+    matches!(verdict, Err(DealingError::Deal(_))).then_some(Peer::Server(dealer))
+}
+
+/// The deal in this session, and whose it is by its signature.
+fn dealing(signed: &Signed, session: &Session) -> Option<(Index, Said<Dealing>)> {
+    let what = Dealing::decode(&signed.statement).ok()?;
+    let said = Said { what, signature: signed.signature };
+    let dealer = said.speaker(session.roster())?;
+    (said.what.session == session.id()).then_some((dealer, said))
+}
+
+/// The evidence that signed things make. `None` when they are too long for it.
+pub(crate) fn evidence<const N: usize, T: Wire>(said: [(&T, Signature); N]) -> Option<Evidence> {
     let signed = |(what, signature): (&T, Signature)| {
         Some(Signed { statement: BoundedBytes::new(what.encode())?, signature })
     };
-    let statements = BoundedVec::new([signed(first)?, signed(second)?].into())?;
+    let statements = said.into_iter().map(signed).collect::<Option<_>>()?;
+    let statements = BoundedVec::new(statements)?;
     Some(Evidence { domain: RANDHOUND_BLAME, statements })
 }

@@ -1,5 +1,6 @@
 //! The client: it drives one session to its output, and nobody has to trust it.
 
+mod ask;
 mod plan;
 
 use alloc::{collections::BTreeMap, vec::Vec};
@@ -11,7 +12,7 @@ use cosi::{
     certificate::verify_single,
     impl_machine,
     keys::{Signature, SigningKey},
-    machine::{Cx, FaultKind, Index, Step, Time, To},
+    machine::{Cx, FaultKind, Index, Step, Time},
     message::Said,
     wire::BoundedVec,
 };
@@ -21,9 +22,7 @@ use self::plan::Plan;
 use crate::{
     blame,
     collect::Collect,
-    message::{
-        Acknowledgement, ByClient, Config, Dealing, Deals, MAX_GROUPS, Message, Opened, Statement,
-    },
+    message::{Acknowledgement, ByClient, Dealing, Deals, MAX_GROUPS, Message, Opened, Statement},
     peer::{Blamed, Peer},
     session::Session,
     transcript::{GroupTranscript, Randomness, Transcript},
@@ -274,14 +273,15 @@ impl Client {
         let culprits =
             collect.insert(from.get(), said, |batch| session.verify_deals(place.group, batch));
         let mut step = Step::none();
-        for (culprit, why) in culprits {
-            let kind = match why {
-                DealingError::Signature => FaultKind::BadSignature,
-                DealingError::Foreign | DealingError::Deal(_) => FaultKind::InvalidProof,
+        for (culprit, said, why) in culprits {
+            let Some(culprit) = session.roster().index(culprit) else { continue };
+            let (kind, evidence) = match why {
+                DealingError::Foreign | DealingError::Signature => (FaultKind::BadSignature, None),
+                DealingError::Deal(_) => {
+                    (FaultKind::InvalidProof, blame::evidence([(&said.what, said.signature)]))
+                }
             };
-            if let Some(culprit) = session.roster().index(culprit) {
-                step = step.and(self.blamed.fault(Peer::Server(culprit), kind, None));
-            }
+            step = step.and(self.blamed.fault(Peer::Server(culprit), kind, evidence));
         }
         if groups.iter().all(Collect::is_done) { step.and(self.choose(cx)) } else { step }
     }
@@ -337,7 +337,7 @@ impl Client {
             collect.insert(place.position, opened.share, |shares| verify_shares(chosen, shares));
         let members = session.groups().members(place.group).unwrap_or_default();
         let mut step = Step::none();
-        for (culprit, _) in culprits {
+        for (culprit, ..) in culprits {
             if let Some(culprit) = members.get(usize::from(culprit)) {
                 let culprit = Peer::Server(*culprit);
                 step = step.and(self.blamed.fault(culprit, FaultKind::InvalidProof, None));
@@ -403,45 +403,6 @@ impl Client {
         abort.map_or_else(Step::none, |abort| Step::none().event(Event::Aborted(abort)))
     }
 
-    /// Asks everyone who did not answer in this round trip.
-    fn ask(&self) -> ClientStep {
-        let Setup { session, key, .. } = &self.setup;
-        let mut step = Step::none();
-        for (group, members) in session.groups().iter() {
-            let at = usize::from(group);
-            step = match &self.state {
-                State::Idle | State::Over => step,
-                State::Dealing(groups) => {
-                    let Some(collect) = groups.get(at) else { continue };
-                    let missing = |(_, server): (_, Index)| !collect.has(server.get());
-                    send(step, members, missing, || {
-                        let config = session.config().clone();
-                        Message::Invitation(ByClient::<Config>::new(key, config))
-                    })
-                }
-                State::Choosing(plan, signatures) => {
-                    let missing = |(_, server): (_, Index)| !signatures.contains_key(&server);
-                    send(step, members, missing, || plan.message(at))
-                }
-                State::Opening(plan, certificate, groups) => {
-                    let Some(collect) = groups.get(at).filter(|shares| !shares.is_done()) else {
-                        continue;
-                    };
-                    [true, false].into_iter().fold(step, |step, knows| {
-                        let missing = |(position, server): (u16, Index)| {
-                            let signed = certificate.signers().contains(server.get());
-                            !collect.has(position) && signed == knows
-                        };
-                        send(step, members, missing, || {
-                            Message::Decision(plan.decision(session, certificate, at, knows))
-                        })
-                    })
-                }
-            };
-        }
-        step
-    }
-
     fn begin_round(&mut self, now: Time) {
         self.retry_at = now.after(self.retry());
         self.deadline = now.after(self.setup.patience.max(Duration::from_nanos(1)));
@@ -482,18 +443,6 @@ impl Client {
         }
         Ok(())
     }
-}
-
-/// Adds a message to those members of a group, with their positions, that satisfy the condition.
-fn send(
-    step: ClientStep,
-    members: &[Index],
-    condition: impl Fn((u16, Index)) -> bool,
-    message: impl FnOnce() -> Message,
-) -> ClientStep {
-    let members = (0..).zip(members.iter().copied()).filter(|member| condition(*member));
-    let servers: Vec<_> = members.map(|(_, server)| Peer::Server(server)).collect();
-    if servers.is_empty() { step } else { step.send(To::Some(servers), message()) }
 }
 
 impl_machine! {

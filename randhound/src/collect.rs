@@ -57,13 +57,13 @@ impl<T, V> Collect<T, V> {
     }
 
     /// Takes in what a member gives first. As soon as that could make enough, verifies what was
-    /// not looked at, as a batch, and returns whose does not hold.
+    /// not looked at, as a batch, and returns what does not hold.
     pub(crate) fn insert<E>(
         &mut self,
         member: u16,
         item: T,
         verify: impl FnOnce(Vec<&T>) -> Vec<Result<V, E>>,
-    ) -> Vec<(u16, E)> {
+    ) -> Vec<(u16, T, E)> {
         self.slots.entry(member).or_insert(Slot::Unchecked(item));
         let hopeful = self.slots.values().filter(|slot| !matches!(slot, Slot::Bad)).count();
         if self.is_done() || hopeful < self.need {
@@ -80,7 +80,7 @@ impl<T, V> Collect<T, V> {
                 Slot::Unchecked(item) => match verdicts.next() {
                     Some(Ok(verified)) => Slot::Verified(item, verified),
                     Some(Err(why)) => {
-                        culprits.push((*member, why));
+                        culprits.push((*member, item, why));
                         Slot::Bad
                     }
                     None => Slot::Unchecked(item),

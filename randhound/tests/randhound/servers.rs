@@ -4,11 +4,13 @@ use cosi::{
     Certificate, Statement as _,
     certificate::sign,
     machine::{Cx, FaultKind, Time},
+    mask::Mask,
+    wire::BoundedVec,
 };
 use pvss::{Chosen, verify_shares};
 use randhound::{
     Client, Message, Peer, Server, Session, Statement, Terms, blame, client,
-    message::{ByClient, Deals, Decision, Said, root},
+    message::{ByClient, Dealing, Deals, Decision, Said, root},
     server,
 };
 
@@ -31,6 +33,38 @@ fn hand(
 fn invitation(world: &World) -> Message {
     let config = world.session().config().clone();
     Message::Invitation(ByClient::new(&world.client, config))
+}
+
+/// The deals of all servers, as the client gets them.
+fn dealings(world: &World) -> Vec<Said<Dealing>> {
+    let deal = |at| {
+        let (said, ..) = hand(&mut world.server(at), Peer::Client, invitation(world));
+        let [Message::Dealing(dealing)] = &said[..] else { panic!("{said:?}") };
+        dealing.clone()
+    };
+    (0..).zip(&world.keys).map(|(at, _)| deal(at)).collect()
+}
+
+/// The choice of these deals, in a world of one group.
+fn choice(world: &World, deals: &[Said<Dealing>], dealers: [u16; 2]) -> (Statement, Deals) {
+    let deals = dealers.map(|at| deals[usize::from(at)].clone());
+    let statement = Statement {
+        session: world.session().id(),
+        dealers: Mask::of(world.keys.len(), dealers),
+        roots: BoundedVec::new(vec![root(0, &deals)]).unwrap(),
+        availability: [0; 32],
+    };
+    (statement, Deals::new(deals.into()).unwrap())
+}
+
+/// The certificate that these servers' signatures make.
+fn certify(world: &World, statement: &[u8], by: &[u16]) -> Certificate {
+    let roster = world.committee.roster();
+    let sign = |at: &u16| {
+        let key = &world.keys[usize::from(*at)];
+        (world.index(*at), sign(key, &roster.id(), statement))
+    };
+    Certificate::individual(roster, by.iter().map(sign)).unwrap()
 }
 
 /// What a client that goes through the published steps ends up with: statement, certificate,
@@ -105,34 +139,21 @@ fn only_the_client_of_the_slot_is_answered() {
 fn a_server_acknowledges_one_statement_and_two_convict_the_client() {
     let world = world(4, 4);
     let session = world.session();
-    let (first, ..) = decided(&world);
-    // An honest run deals at random, so a second one's choice differs in its deals.
-    let mut dealings = Vec::new();
-    for at in 0..4 {
-        let (said, ..) = hand(&mut world.server(at), Peer::Client, invitation(&world));
-        let Message::Dealing(dealing) = said[0].clone() else { panic!() };
-        dealings.push(dealing);
-    }
-    let choice = |dealers: [u16; 2]| {
-        let deals = dealers.map(|at| dealings[usize::from(at)].clone());
-        let deals = Deals::new(deals.into()).unwrap();
-        let statement = Statement {
-            dealers: cosi::mask::Mask::of(4, dealers),
-            roots: cosi::wire::BoundedVec::new(vec![root(0, &deals)]).unwrap(),
-            ..first.clone()
-        };
+    let dealings = dealings(&world);
+    let message = |dealers: [u16; 2]| {
+        let (statement, deals) = choice(&world, &dealings, dealers);
         Message::Choice(ByClient::new(&world.client, statement), deals)
     };
     let mut server = world.server(2);
-    let (acknowledged, records, _) = hand(&mut server, Peer::Client, choice([0, 1]));
+    let (acknowledged, records, _) = hand(&mut server, Peer::Client, message([0, 1]));
     assert_eq!((acknowledged.len(), records.len()), (1, 1));
-    assert_eq!(hand(&mut server, Peer::Client, choice([0, 1])), (acknowledged, vec![], vec![]));
+    assert_eq!(hand(&mut server, Peer::Client, message([0, 1])), (acknowledged, vec![], vec![]));
 
     let mut rng = rng(5);
     let mut cx = Cx::new(Time::default(), &mut rng);
     // It remembers after a crash.
     let (mut server, _) = Server::restore(world.server_setup(2), records, &mut cx).unwrap();
-    let output = released(server.handle_message(&mut cx, Peer::Client, choice([1, 3])));
+    let output = released(server.handle_message(&mut cx, Peer::Client, message([1, 3])));
     assert_eq!(output.messages, []);
     let [fault] = &output.faults[..] else { panic!() };
     let evidence = fault.evidence.clone().unwrap();
@@ -141,7 +162,7 @@ fn a_server_acknowledges_one_statement_and_two_convict_the_client() {
 
     // One statement twice, or statements of another session, convict nobody.
     let [one, _] = &evidence.statements[..] else { panic!() };
-    let twice = cosi::wire::BoundedVec::new(vec![one.clone(), one.clone()]).unwrap();
+    let twice = BoundedVec::new(vec![one.clone(), one.clone()]).unwrap();
     let twice = cosi::machine::Evidence { statements: twice, ..evidence.clone() };
     assert_eq!(blame::verify(&twice, &session), None);
     let terms = Terms { slot: 4, ..world.terms.clone() };
@@ -168,11 +189,11 @@ fn a_choice_that_does_not_hold_is_not_acknowledged() {
     refuse(with(&|it| it.session.0[0] ^= 1), own.clone());
     refuse(with(&|it| it.availability[0] = 1), own.clone());
     refuse(with(&|it| it.roots = Default::default()), own.clone());
-    refuse(with(&|it| it.dealers = cosi::mask::Mask::of(8, 0..8)), own.clone());
-    refuse(with(&|it| it.dealers = cosi::mask::Mask::of(9, [0])), own.clone());
+    refuse(with(&|it| it.dealers = Mask::of(8, 0..8)), own.clone());
+    refuse(with(&|it| it.dealers = Mask::of(9, [0])), own.clone());
     let mut roots = sound.roots.clone().into_inner();
     roots[usize::from(place.group)][0] ^= 1;
-    refuse(with(&|it| it.roots = cosi::wire::BoundedVec::new(roots.clone()).unwrap()), own.clone());
+    refuse(with(&|it| it.roots = BoundedVec::new(roots.clone()).unwrap()), own.clone());
     let mut reversed = own.clone().into_inner();
     reversed.reverse();
     refuse(sound.clone(), Deals::new(reversed).unwrap());
@@ -189,7 +210,7 @@ fn a_choice_that_does_not_hold_is_not_acknowledged() {
         deals[0] = Said::new(key, bad);
         let mut roots = sound.roots.clone().into_inner();
         roots[usize::from(place.group)] = root(place.group, &deals);
-        let roots = cosi::wire::BoundedVec::new(roots).unwrap();
+        let roots = BoundedVec::new(roots).unwrap();
         refuse(with(&|it| it.roots = roots.clone()), Deals::new(deals).unwrap());
     }
 }
@@ -230,13 +251,9 @@ fn whoever_shows_the_certificate_gets_the_share_once_made() {
     assert_eq!(output.events, [server::Event::Opened(statement.id())]);
 
     // Too few signatures, or signatures on something else, open nothing.
-    let signed = |bytes: &[u8], by: &[u16]| {
-        let id = session.roster().id();
-        let signatures =
-            by.iter().map(|at| (world.index(*at), sign(&world.keys[usize::from(*at)], &id, bytes)));
-        Certificate::individual(session.roster(), signatures).unwrap()
-    };
-    for certificate in [signed(&statement.to_signed(), &[0, 1]), signed(b"else", &[0, 1, 2])] {
+    for certificate in
+        [certify(&world, &statement.to_signed(), &[0, 1]), certify(&world, b"else", &[0, 1, 2])]
+    {
         let decision = Decision { certificate, ..whole.clone() };
         let peer = Peer::Server(world.index(1));
         let (said, recorded, faults) =
@@ -259,7 +276,43 @@ fn a_machine_refuses_keys_and_records_that_are_not_its_own() {
     let (mut statement, _, deals) = decided(&world);
     statement.session.0[0] ^= 1;
     let choice = ByClient::new(&world.client, statement);
-    let record = client::Record::Chosen(choice, cosi::wire::BoundedVec::new(deals).unwrap());
+    let record = client::Record::Chosen(choice, BoundedVec::new(deals).unwrap());
     let refused = Client::restore(world.client_setup(), [record], &mut cx).unwrap_err();
     assert_eq!(refused, client::SetupError::Foreign);
+}
+
+/// A client that shows two choices gets at most one of them certified, and all honest servers
+/// open that one alone.
+#[test]
+fn a_certificate_binds_a_server_that_acknowledged_something_else() {
+    let world = world(4, 4);
+    let dealings = dealings(&world);
+    let [(one, ones_deals), (other, others_deals)] =
+        [[0, 1], [1, 3]].map(|dealers| choice(&world, &dealings, dealers));
+    let mut server = world.server(2);
+    let message = Message::Choice(ByClient::new(&world.client, one.clone()), ones_deals.clone());
+    assert_eq!(hand(&mut server, Peer::Client, message).0.len(), 1);
+
+    let decide = |statement: &Statement, deals: &Deals, by: &[u16]| {
+        Message::Decision(Decision {
+            config: world.session().config().clone(),
+            statement: statement.clone(),
+            certificate: certify(&world, &statement.to_signed(), by),
+            deals: deals.clone(),
+        })
+    };
+    // What it acknowledged is short of a quorum.
+    let short = decide(&one, &ones_deals, &[0, 2]);
+    assert_eq!(hand(&mut server, Peer::Client, short).0, []);
+    // The right statement does not excuse wrong deals.
+    let wrong = decide(&other, &ones_deals, &[0, 1, 3]);
+    assert_eq!(hand(&mut server, Peer::Client, wrong).0, []);
+    let decision = decide(&other, &others_deals, &[0, 1, 3]);
+    let (said, records, _) = hand(&mut server, Peer::Client, decision);
+    let [Message::Opened(opened)] = &said[..] else { panic!("{said:?}") };
+    assert_eq!((opened.statement, records.len()), (other.id(), 1));
+
+    // Even a second certificate, which takes more than f faulty servers, opens nothing more.
+    let second = decide(&one, &ones_deals, &[0, 1, 3]);
+    assert_eq!(hand(&mut server, Peer::Client, second), (vec![], vec![], vec![]));
 }
