@@ -185,3 +185,37 @@ fn the_last_view_is_asked_for_once() {
     assert!(said.len() > 3 && said.iter().all(|bytes| *bytes == said[0]));
     world.check();
 }
+
+/// A new view convinces without its leader's signature, so a rival may open the view for some
+/// by other view changes than the leader's. It wastes that view, and the next one is whole.
+#[test]
+fn a_rival_new_view_wastes_one_view_at_most() {
+    let mut world = World::new(4, &[0]);
+    let block = world.block(V0, b"one");
+    world.put(0, &[1, 2, 3], V0, &block);
+    world.run_all();
+    // 0 shows the certificate to 1 alone.
+    let lock = Lock { view: V0, digest: block.0.digest() };
+    let prepared = world.prepared(H, lock).unwrap();
+    world.post(0, 1, Message::Prepared(prepared));
+    world.run_all();
+    let view = View::new(1);
+    (1..4).for_each(|node| world.time_out(node));
+    let mut free: Vec<_> = [2, 3].map(|node| world.asked(node, H, view).unwrap()).into();
+    free.push(world.view_change(0, H, view, None));
+    let rival = world.new_view(free, None);
+    for to in [2, 3] {
+        let sent = super::world::Sent { from: 0, to, message: Message::NewView(rival.clone()) };
+        world.deliver(sent);
+    }
+    assert_eq!([1, 2, 3].map(|node| world.replica(node).view()), [V0, view, view]);
+    world.offer_all();
+    assert!(world.settle(1));
+    world.check();
+    assert_eq!(world.node(2).decided[&H], lock.digest);
+    let views = world.events.iter().filter_map(|(_, event)| match event {
+        Event::Decided { view, .. } => Some(*view),
+        _ => None,
+    });
+    assert!(views.clone().count() == 3 && views.into_iter().all(|at| at == View::new(2)));
+}
