@@ -221,7 +221,7 @@ impl Report {
         row("measured: real time", format!("{:.2} s", self.measured.seconds));
         for (kind, Cpu { inputs, milliseconds }) in &self.measured.cpu {
             row(
-                &format!("measured: CPU, {kind}"),
+                &format!("measured: CPU, {}", kind.replace('_', " ")),
                 format!("{milliseconds:.0} ms for {inputs} inputs"),
             );
         }

@@ -12,8 +12,8 @@ use cosi::{
     },
 };
 use omniledger::{
-    Genesis, Message, Peer, PoolLimits, Transaction, byzcoin, genesis::GenesisError, validator,
-    wallet,
+    Genesis, Message, Node, Peer, PoolLimits, Transaction, byzcoin, genesis::GenesisError,
+    node::Config, validator, wallet,
 };
 use rand_chacha::{
     ChaCha20Rng,
@@ -25,7 +25,6 @@ use crate::{
     block::{BlockError, Scenario},
     cli::{self, Adversary},
     export::Evidence,
-    node::{Config, Node},
     progress::Progress,
     world::World,
 };
@@ -154,11 +153,11 @@ impl Cast<'_> {
             genesis: self.genesis.clone(),
             key: key.clone(),
             timing: byzcoin::Timing {
-                first_timeout: self.delay(80),
-                longest_timeout: self.delay(1280),
+                first_timeout: self.delay(48),
+                longest_timeout: self.delay(768),
                 pull_after: self.delay(5),
             },
-            votes: byzcoin::votes::Timing { collective, individual_after: self.delay(40) },
+            votes: byzcoin::votes::Timing { collective, individual_after: self.delay(24) },
             pool: PoolLimits::default(),
             block_bytes: BLOCK_BYTES,
         }
@@ -266,13 +265,13 @@ fn label(message: &Message) -> &'static str {
     match message {
         Message::Shard { message, .. } => match &**message {
             Said::Propose(_) => "proposal",
-            Said::Content(_) | Said::Chunk { .. } => "block body",
-            Said::Votes(Vote::Collective(_)) => "collective vote",
-            Said::Votes(Vote::Single(_)) => "single vote",
-            Said::Prepared(_) => "prepare certificate",
-            Said::Decided(_) => "commit certificate",
-            Said::ViewChange(_) => "view change",
-            Said::NewView(_) => "new view",
+            Said::Content(_) | Said::Chunk { .. } => "block_body",
+            Said::Votes(Vote::Collective(_)) => "collective_vote",
+            Said::Votes(Vote::Single(_)) => "single_vote",
+            Said::Prepared(_) => "prepare_certificate",
+            Said::Decided(_) => "commit_certificate",
+            Said::ViewChange(_) => "view_change",
+            Said::NewView(_) => "new_view",
             Said::Pull(_) => "request",
         },
         Message::Guest(Guest::Submit(_)) => "payment",
