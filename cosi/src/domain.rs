@@ -64,6 +64,25 @@ domains! {
     /// A sparse Merkle map's inner node.
     MAP_NODE = "cosi/v1/mapnode";
 
+    /// Derives a share key for DHPVSS from a seed.
+    SHARE_KEY_DHPVSS = "pvss/v1/keydh";
+    /// Derives a share key for Schoenmakers' scheme from a seed.
+    SHARE_KEY_SCHOENMAKERS = "pvss/v1/keysch";
+    /// Proof of possession of a share key.
+    SHARE_POSSESSION = "pvss/v1/possess";
+    /// Names a sharing: session, scheme, threshold and trustees.
+    SHARING = "pvss/v1/sharing";
+    /// Derives the second base of Schoenmakers' scheme from the session.
+    SHARE_BASE = "pvss/v1/base";
+    /// A dealer's secrets and the proof of its deal.
+    DEAL = "pvss/v1/deal";
+    /// Names the deals that are opened together.
+    CHOSEN = "pvss/v1/chosen";
+    /// The proof of a decrypted share.
+    DECRYPTION = "pvss/v1/decrypt";
+    /// Derives the coefficients of a batch of deals or shares.
+    SHARE_BATCH = "pvss/v1/batch";
+
     /// What byzcoin's replicas sign.
     BYZCOIN = "byzcoin/v1/stmt";
     /// Names a proposed block.

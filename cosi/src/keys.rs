@@ -57,6 +57,12 @@ impl Seed {
     pub fn signing_key(&self) -> SigningKey {
         SigningKey::new(ed25519_dalek::SigningKey::from_bytes(&self.0))
     }
+
+    /// Secret bytes for another key of the validator: H(domain ‖ seed). Each kind of key has a
+    /// domain of its own, so none of them tells anything of another, or of the signing key.
+    pub fn derive(&self, domain: Domain) -> Zeroizing<[u8; 64]> {
+        Zeroizing::new(Hash::new(domain).fixed(&self.0).wide())
+    }
 }
 
 impl PartialEq for Seed {

@@ -1,0 +1,129 @@
+//! DHPVSS written down once more: slowly, from the paper, with every choice open to an attacker.
+
+use cosi::{domain::DEAL, keys::PublicKeyBytes, transcript::Transcript, wire::BoundedVec};
+use curve25519_dalek::{RistrettoPoint, Scalar, constants::RISTRETTO_BASEPOINT_POINT as G};
+use pvss::{Deal, Scheme, Sharing, dhpvss};
+
+use crate::common::*;
+
+/// A deal by its points, and what an attacker that makes it knows.
+#[derive(Clone)]
+pub(crate) struct Hand {
+    pub(crate) mask: Scalar,
+    pub(crate) ephemeral: RistrettoPoint,
+    pub(crate) shares: Vec<RistrettoPoint>,
+    pub(crate) commitments: [RistrettoPoint; 2],
+    pub(crate) response: Scalar,
+}
+
+/// The share keys of members 0 to n − 1.
+pub(crate) fn xs(n: usize) -> Vec<RistrettoPoint> {
+    (0..n).map(|number| point(&register(number, Scheme::Dhpvss).1.key)).collect()
+}
+
+/// p(1), …, p(n).
+pub(crate) fn on_polynomial(coefficients: &[Scalar], n: usize) -> Vec<Scalar> {
+    let value = |i: u64| {
+        let powers = (0..coefficients.len()).map(|k| (0..k).map(|_| Scalar::from(i)).product());
+        powers.zip(coefficients).map(|(power, a): (Scalar, _)| power * a).sum()
+    };
+    (1..).map(value).take(n).collect()
+}
+
+/// What the crate's challenge is about: all of it.
+pub(crate) fn whole(sharing: &Sharing, dealer: &PublicKeyBytes) -> Transcript {
+    let mut transcript = Transcript::new(DEAL);
+    transcript.append(b"sharing", &sharing.id().0);
+    transcript.append(b"dealer", dealer);
+    transcript
+}
+
+/// U and V: m*(i) = Σ_k C(i − 1, k)·Δ_k by Newton's formula, not by differences.
+pub(crate) fn dual(
+    transcript: &mut Transcript,
+    t: usize,
+    xs: &[RistrettoPoint],
+    ephemeral: &RistrettoPoint,
+    shares: &[RistrettoPoint],
+) -> [RistrettoPoint; 2] {
+    transcript.append(b"D", &bytes(ephemeral));
+    shares.iter().for_each(|share| transcript.append(b"C", &bytes(share)));
+    let n = i64::try_from(xs.len()).unwrap();
+    let differences: Vec<_> = (t..xs.len()).map(|_| transcript.challenge(b"m*")).collect();
+    let inverses: Vec<_> = (1..=n).map(|k| number(k).invert()).collect();
+    let weight = |i: i64| {
+        let mut binomial = Scalar::ONE;
+        let mut value = Scalar::ZERO;
+        for ((k, inverse), difference) in (0..).zip(&inverses).zip(&differences) {
+            value += binomial * difference;
+            binomial *= number(i - 1 - k) * inverse;
+        }
+        let below: Scalar = (1..=n).filter(|j| *j != i).map(|j| number(i - j)).product();
+        value * below.invert()
+    };
+    [xs, shares].map(|points| (1..).zip(points).map(|(i, point)| point * weight(i)).sum())
+}
+
+pub(crate) fn challenge(transcript: &mut Transcript, commitments: &[RistrettoPoint; 2]) -> Scalar {
+    commitments.iter().for_each(|point| transcript.append(b"commitment", &bytes(point)));
+    transcript.challenge(b"e")
+}
+
+impl Hand {
+    /// Deals these shares, given as points, with the proof that the equations ask for; `shift` is
+    /// added to K and taken from L.
+    pub(crate) fn deal(
+        mut transcript: Transcript,
+        t: usize,
+        xs: &[RistrettoPoint],
+        mask: Scalar,
+        plain: &[RistrettoPoint],
+        shift: RistrettoPoint,
+    ) -> Self {
+        let ephemeral = G * mask;
+        let shares: Vec<_> = xs.iter().zip(plain).map(|(x, share)| share + x * mask).collect();
+        let [u, _] = dual(&mut transcript, t, xs, &ephemeral, &shares);
+        let w = number(0x1234_5678);
+        let commitments = [G * w + shift, u * w - shift];
+        let response = w - challenge(&mut transcript, &commitments) * mask;
+        Self { mask, ephemeral, shares, commitments, response }
+    }
+
+    /// The sums that are O when the two equations hold, for this challenge.
+    pub(crate) fn errors(&self, [u, v]: [RistrettoPoint; 2], e: Scalar) -> [RistrettoPoint; 2] {
+        let [k, l] = self.commitments;
+        [G * self.response + self.ephemeral * e - k, u * self.response + v * e - l]
+    }
+
+    /// The same, for the challenge that follows from this transcript.
+    pub(crate) fn checked(
+        &self,
+        mut transcript: Transcript,
+        t: usize,
+        xs: &[RistrettoPoint],
+    ) -> [RistrettoPoint; 2] {
+        let uv = dual(&mut transcript, t, xs, &self.ephemeral, &self.shares);
+        self.errors(uv, challenge(&mut transcript, &self.commitments))
+    }
+
+    /// The crate's form.
+    pub(crate) fn wire(&self) -> Deal {
+        Deal::Dhpvss(dhpvss::Deal {
+            ephemeral: bytes(&self.ephemeral),
+            shares: BoundedVec::new(self.shares.iter().map(bytes).collect()).unwrap(),
+            commitments: self.commitments.each_ref().map(bytes),
+            response: self.response.to_bytes(),
+        })
+    }
+
+    pub(crate) fn from_wire(deal: &Deal) -> Self {
+        let Deal::Dhpvss(deal) = deal else { panic!("by DHPVSS") };
+        Self {
+            mask: Scalar::ZERO,
+            ephemeral: point(&deal.ephemeral),
+            shares: deal.shares.iter().map(point).collect(),
+            commitments: deal.commitments.each_ref().map(point),
+            response: Scalar::from_canonical_bytes(deal.response).unwrap(),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Schoenmakers' scheme, from the paper once more, and the attacks on careless forms of it.
+
+use cosi::{domain::DEAL, keys::PublicKeyBytes, transcript::Transcript, wire::BoundedVec};
+use curve25519_dalek::{
+    RistrettoPoint, Scalar, constants::RISTRETTO_BASEPOINT_POINT as G, traits::IsIdentity,
+};
+use pvss::{Chosen, Deal, DealError, Scheme, Sharing, schoenmakers, verify_all};
+
+use crate::{common::*, published::on_polynomial};
+
+const SCH: Scheme = Scheme::Schoenmakers;
+
+fn xs(n: usize) -> Vec<RistrettoPoint> {
+    (0..n).map(|number| point(&register(number, SCH).1.key)).collect()
+}
+
+/// H of the session \[1; 32\].
+fn h() -> RistrettoPoint {
+    let hash = cosi::transcript::Hash::new(cosi::domain::SHARE_BASE).fixed(&[1; 32]);
+    RistrettoPoint::from_uniform_bytes(&hash.wide())
+}
+
+/// A deal by its points: A_k, and U_i, V_i, Y_i, z_i.
+#[derive(Clone)]
+struct Hand {
+    coefficients: Vec<RistrettoPoint>,
+    shares: Vec<([RistrettoPoint; 3], Scalar)>,
+}
+
+fn challenge(sharing: &Sharing, dealer: &PublicKeyBytes, hand: &Hand) -> Scalar {
+    let mut transcript = Transcript::new(DEAL);
+    transcript.append(b"sharing", &sharing.id().0);
+    transcript.append(b"dealer", dealer);
+    hand.coefficients.iter().for_each(|a| transcript.append(b"A", &bytes(a)));
+    for ([u, v, y], _) in &hand.shares {
+        transcript.append(b"Y", &bytes(y));
+        [u, v].iter().for_each(|point| transcript.append(b"commitment", &bytes(point)));
+    }
+    transcript.challenge(b"e")
+}
+
+impl Hand {
+    fn from_wire(deal: &Deal) -> Self {
+        let Deal::Schoenmakers(deal) = deal else { panic!("by Schoenmakers") };
+        let share = |share: &schoenmakers::Share| {
+            let [u, v] = share.commitments.each_ref().map(point);
+            let z = Scalar::from_canonical_bytes(share.response).unwrap();
+            ([u, v, point(&share.encrypted)], z)
+        };
+        let shares = deal.shares.iter().map(share).collect();
+        Self { coefficients: deal.coefficients.iter().map(point).collect(), shares }
+    }
+
+    fn wire(&self) -> Deal {
+        let share = |([u, v, y], z): &([RistrettoPoint; 3], Scalar)| schoenmakers::Share {
+            encrypted: bytes(y),
+            commitments: [bytes(u), bytes(v)],
+            response: z.to_bytes(),
+        };
+        Deal::Schoenmakers(schoenmakers::Deal {
+            coefficients: BoundedVec::new(self.coefficients.iter().map(bytes).collect()).unwrap(),
+            shares: BoundedVec::new(self.shares.iter().map(share).collect()).unwrap(),
+        })
+    }
+
+    /// The sums that are O when the equations hold, for this challenge.
+    fn errors(&self, e: Scalar) -> Vec<[RistrettoPoint; 2]> {
+        let points = (1..).zip(xs(self.shares.len())).zip(&self.shares);
+        let errors = points.map(|((i, x), ([u, v, y], z))| {
+            let committed: RistrettoPoint = (0..)
+                .zip(&self.coefficients)
+                .map(|(k, a)| a * (0..k).map(|_: usize| number(i)).product::<Scalar>())
+                .sum();
+            [h() * z + committed * e - u, x * z + y * e - v]
+        });
+        errors.collect()
+    }
+}
+
+/// Deals by the book, but with these encrypted shares, and `shift` added to each U_i of the given
+/// trustees, in turn plus and minus.
+fn by_hand(
+    sharing: &Sharing,
+    who: usize,
+    p: &[Scalar],
+    lie: RistrettoPoint,
+    shift: RistrettoPoint,
+) -> Hand {
+    let n = sharing.keys().len();
+    let w = number(0x1234_5678);
+    let values = on_polynomial(p, n);
+    let numbered = xs(n).into_iter().zip(&values).enumerate();
+    let share = |(at, (x, value)): (usize, (RistrettoPoint, &Scalar))| {
+        let shift = if at % 2 == 0 { shift } else { -shift };
+        ([h() * w + shift, x * w, x * value + lie], Scalar::ZERO)
+    };
+    let coefficients = p.iter().map(|a| h() * a).collect();
+    let mut hand = Hand { coefficients, shares: numbered.map(share).collect() };
+    let e = challenge(sharing, &dealer(who), &hand);
+    hand.shares.iter_mut().zip(values).for_each(|((_, z), value)| *z = w - e * value);
+    hand
+}
+
+#[test]
+fn a_deal_meets_the_published_equations() {
+    let zero = G - G;
+    for (n, t) in [(1, 1), (4, 4), (6, 3)] {
+        let sharing = group(n, t, SCH);
+        let (deal, secret) = dealt(&sharing, 0);
+        let hand = Hand::from_wire(&deal);
+        let e = challenge(&sharing, &dealer(0), &hand);
+        assert!(hand.errors(e).iter().flatten().all(RistrettoPoint::is_identity), "{n} {t}");
+        let numbered = (1..).zip(hand.shares.iter()).enumerate();
+        let shares: Vec<_> = numbered
+            .map(|(at, (i, ([_, _, y], _)))| (i, y * scalar(at, SCH).invert()))
+            .skip(n - t)
+            .collect();
+        assert_eq!(bytes(&interpolate(&shares)), *secret.to_bytes());
+        let p: Vec<_> = (0..t).map(|k| number(i64::try_from(k).unwrap() + 3)).collect();
+        let own = by_hand(&sharing, 0, &p, zero, zero).wire();
+        assert!(own.verify(&sharing, &dealer(0)).is_ok(), "{n} {t}");
+    }
+}
+
+/// Shares of no polynomial, and a proof made backwards: z and e first, then U and V.
+fn backwards() -> (Hand, Scalar) {
+    let (n, e, z) = (4, number(5), number(6));
+    let mut rng = rng(3);
+    let a: Vec<_> = (0..2).map(|_| RistrettoPoint::random(&mut rng)).collect();
+    let share = |(i, x): (i64, RistrettoPoint)| {
+        let y = RistrettoPoint::random(&mut rng);
+        ([h() * z + (a[0] + a[1] * number(i)) * e, x * z + y * e, y], z)
+    };
+    let shares = (1..).zip(xs(n)).map(share).collect();
+    (Hand { coefficients: a, shares }, e)
+}
+
+#[test]
+fn a_challenge_read_from_the_wire_breaks_published() {
+    let (hand, e) = backwards();
+    assert!(hand.errors(e).iter().flatten().all(RistrettoPoint::is_identity));
+}
+
+#[test]
+fn a_challenge_is_computed_and_forged_deals_are_refused() {
+    let sharing = group(4, 2, SCH);
+    let (hand, _) = backwards();
+    assert_eq!(hand.wire().verify(&sharing, &dealer(0)).unwrap_err(), DealError::Proof);
+    let lie = by_hand(&sharing, 0, &[number(3), number(4)], G, G - G);
+    assert_eq!(lie.wire().verify(&sharing, &dealer(0)).unwrap_err(), DealError::Proof);
+}
+
+#[test]
+fn a_second_base_of_known_logarithm_breaks_published() {
+    // H = [h]G with h = hash(session), as published code derives it.
+    let log = cosi::transcript::Hash::new(cosi::domain::SHARE_BASE).fixed(&[1; 32]).scalar();
+    let secret = number(42);
+    let committed = (G * log) * secret;
+    assert_eq!(committed * log.invert(), G * secret, "from the first commitment alone");
+}
+
+#[test]
+fn the_second_base_is_hashed_to() {
+    let sharing = group(3, 2, SCH);
+    let (deal, secret) = dealt(&sharing, 0);
+    let hand = Hand::from_wire(&deal);
+    let log = cosi::transcript::Hash::new(cosi::domain::SHARE_BASE).fixed(&[1; 32]).scalar();
+    assert_ne!(bytes(&(hand.coefficients[0] * log.invert())), *secret.to_bytes());
+    let e = challenge(&sharing, &dealer(0), &hand);
+    assert!(hand.errors(e).iter().flatten().all(RistrettoPoint::is_identity), "this is the base");
+}
+
+#[test]
+fn batch_coefficients_shared_between_equations_breaks_published() {
+    let sharing = group(4, 2, SCH);
+    let hand = by_hand(&sharing, 0, &[number(3), number(4)], G - G, G);
+    let errors = hand.errors(challenge(&sharing, &dealer(0), &hand));
+    assert!(errors.iter().all(|[first, _]| !first.is_identity()));
+    let [rho, sigma] = [1, 2].map(|seed| Scalar::random(&mut rng(seed)));
+    let one_a_deal = errors.iter().map(|[first, second]| first * rho + second * sigma);
+    assert!(one_a_deal.sum::<RistrettoPoint>().is_identity());
+    // Here each equation has its own.
+    let deal = hand.wire();
+    let [verdict] = &verify_all(&sharing, [(dealer(0), &deal)])[..] else { panic!("one deal") };
+    assert_eq!(verdict.as_ref().unwrap_err(), &DealError::Proof);
+}
+
+#[test]
+fn a_deal_is_of_one_dealer_session_and_threshold() {
+    let sharing = group(4, 2, SCH);
+    let (deal, _) = dealt(&sharing, 0);
+    assert!(deal.verify(&sharing, &dealer(0)).is_ok());
+    assert_eq!(deal.verify(&sharing, &dealer(1)).unwrap_err(), DealError::Proof);
+    let next = Sharing::new([2; 32], sharing.keys(), 2).unwrap();
+    assert_eq!(deal.verify(&next, &dealer(0)).unwrap_err(), DealError::Proof);
+    let higher = Sharing::new([1; 32], sharing.keys(), 3).unwrap();
+    assert_eq!(deal.verify(&higher, &dealer(0)).unwrap_err(), DealError::Size);
+    let other = Sharing::new([1; 32], &sharing.keys().group([1, 0, 2, 3]).unwrap(), 2).unwrap();
+    assert_eq!(deal.verify(&other, &dealer(0)).unwrap_err(), DealError::Proof);
+}
+
+#[test]
+fn identities_and_bytes_that_are_no_points_are_refused() {
+    let sharing = group(3, 2, SCH);
+    let Deal::Schoenmakers(honest) = dealt(&sharing, 0).0 else { panic!("by Schoenmakers") };
+    for (bad, error) in [([0; 32], DealError::Identity), ([0xff; 32], DealError::Encoding)] {
+        let mut deals = vec![honest.clone(); 4];
+        let mut coefficients = honest.coefficients.to_vec();
+        coefficients[1] = bad;
+        deals[0].coefficients = BoundedVec::new(coefficients).unwrap();
+        let fields: [fn(&mut schoenmakers::Share) -> &mut [u8; 32]; 3] = [
+            |share| &mut share.encrypted,
+            |share| &mut share.commitments[0],
+            |share| &mut share.commitments[1],
+        ];
+        for (deal, field) in deals.iter_mut().skip(1).zip(fields) {
+            let mut shares = honest.shares.to_vec();
+            *field(&mut shares[2]) = bad;
+            deal.shares = BoundedVec::new(shares).unwrap();
+        }
+        for (at, deal) in deals.into_iter().enumerate() {
+            let verdict = Deal::Schoenmakers(deal).verify(&sharing, &dealer(0));
+            assert_eq!(verdict.unwrap_err(), error, "{at}");
+        }
+    }
+}
+
+#[test]
+fn a_trustee_lies_about_no_share() {
+    let sharing = group(3, 2, SCH);
+    let deals = [0, 1].map(|number| verified(&sharing, number).0);
+    for chosen in [Chosen::sum, Chosen::each].map(|open| open(&sharing, &[2; 32], deals.iter())) {
+        let chosen = chosen.unwrap();
+        let truth = opened(&chosen, 1);
+        assert!(truth.verify(&chosen).is_ok());
+        let mut lie = truth.clone();
+        let mut shares = truth.shares.to_vec();
+        shares[0] = bytes(&(point(&shares[0]) + G));
+        lie.shares = BoundedVec::new(shares).unwrap();
+        assert_eq!(lie.verify(&chosen).unwrap_err(), pvss::ShareError::Proof);
+    }
+}
