@@ -1,0 +1,5 @@
+//! Sessions across shards, attacked.
+
+mod attacks;
+mod common;
+mod limits;
