@@ -65,7 +65,7 @@ pub enum ProofError {
     Absent,
 }
 
-impl<I: Wire + Clone + Eq + fmt::Debug> Proof<I> {
+impl<I> Proof<I> {
     /// Proves this verdict.
     pub const fn new(verdict: &Verdict, inclusion: I) -> Self {
         let Verdict { shard, outcome, height, .. } = verdict;

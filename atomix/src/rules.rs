@@ -12,9 +12,7 @@ use cosi::{
 };
 
 pub use crate::malformed::Malformed;
-use crate::transaction::{
-    Declaration, GenesisId, MAX_INPUT_SHARDS, MAX_INPUTS, MAX_OUTPUTS, Session, Transaction,
-};
+use crate::transaction::{Declaration, GenesisId, MAX_INPUT_SHARDS, Session, Transaction};
 
 /// What is published for an epoch, the same in every shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
@@ -23,14 +21,14 @@ pub struct Parameters {
     pub shards: u16,
     /// D: the most blocks that a deadline is away from the first block of the session's epoch.
     pub deadline: u32,
-    /// The most inputs a transaction has. Beyond [`MAX_INPUTS`], that holds.
+    /// The most inputs a transaction has. Above [`MAX_INPUTS`](crate::transaction::MAX_INPUTS), that holds.
     pub inputs: u32,
-    /// The most outputs a transaction has. Beyond [`MAX_OUTPUTS`], that holds.
+    /// The most outputs a transaction has. Above [`MAX_OUTPUTS`](crate::transaction::MAX_OUTPUTS), that holds.
     pub outputs: u32,
 }
 
 impl Default for Parameters {
-    /// 4 shards, a deadline at most 65,536 blocks off, [`MAX_INPUTS`] and [`MAX_OUTPUTS`].
+    /// 4 shards, a deadline at most 65,536 blocks off, 2,048 inputs and 4,096 outputs.
     fn default() -> Self {
         Self { shards: 4, deadline: 1 << 16, inputs: 2048, outputs: 4096 }
     }
@@ -41,6 +39,22 @@ impl Default for Parameters {
 /// All shards must come to the same answer, or one locks what another drops and the lock has no
 /// exit. So the answer depends on the session and on what was published for its epoch, and on
 /// no shard's present.
+///
+/// ```
+/// use atomix::{Declaration, GenesisId, Input, Malformed, Outpoint, Parameters, Rules, keys::Seed};
+/// let mut rules = Rules::new(GenesisId([7; 32]), Parameters { shards: 2, ..Default::default() });
+/// rules.publish(5, Parameters { shards: 8, ..Default::default() });
+///
+/// let alice = Seed::from_bytes([1; 32]).signing_key();
+/// let outpoint = Outpoint { shard: 6, id: [9; 32], version: 0 };
+/// let coin = Input { outpoint, value: 50, owner: alice.public().to_bytes() };
+/// let burn = |epoch| {
+///     let declared = Declaration::new(epoch, 1, 100, vec![coin], vec![]).unwrap();
+///     rules.check_one(declared.sign(&rules.genesis(), |_| Some(&alice)).unwrap())
+/// };
+/// assert_eq!(burn(4), Err(Malformed::UnknownShard { shard: 6 }));
+/// assert!(burn(5).is_ok());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     genesis: GenesisId,
@@ -221,5 +235,3 @@ fn holds<'a>(witnesses: impl IntoIterator<Item = Witness<'a>>) -> bool {
     }
     batch.verify()
 }
-
-const _: () = assert!(MAX_INPUTS == 2048 && MAX_OUTPUTS == 4096);

@@ -13,6 +13,7 @@ use skipchain::ChainId;
 
 use crate::{
     inclusion::{Place, Roots, height},
+    message::Action,
     proof::{Proof, Shards},
     refusal::{OutOfOrder, Refusal},
     rules::{Checked, Parameters, Rules},
@@ -96,8 +97,8 @@ pub struct ShardState {
     unspent: Map,
     /// For ever, the height by session: an entry costs its owner an unspent input.
     accepted: Map,
-    /// Of sessions of this epoch: an entry costs a verdict in another shard, and one of the
-    /// verdicts on a session cost its owner an unspent input.
+    /// Of sessions of this epoch: an entry costs another shard's verdict on the session, and the
+    /// first verdict on a session is given to none but the owner of an unspent input.
     rejected: Map,
     /// Of sessions of the epoch before.
     rejected_before: Map,
@@ -269,6 +270,30 @@ impl ShardState {
             Outcome::Created => [&self.created; 2],
         };
         maps.into_iter().find(|map| map.get(&session.0).is_some())
+    }
+
+    /// Does what a [`Request`](crate::message::Request) asks for.
+    pub fn apply<S: Shards>(
+        &mut self,
+        checked: &Checked,
+        action: &Action<S::Inclusion>,
+        shards: &S,
+    ) -> Result<Done, Refusal> {
+        match action {
+            Action::Initialize { shown } => self.lock(checked, shown.as_ref(), shards),
+            Action::Commit { proofs } => self.create(checked, proofs, shards),
+            Action::Abort { proof } => self.give_back(checked, proof, shards),
+        }
+    }
+
+    /// What [`apply`](Self::apply) would do.
+    pub fn validate<S: Shards>(
+        &self,
+        checked: &Checked,
+        action: &Action<S::Inclusion>,
+        shards: &S,
+    ) -> Result<Done, Refusal> {
+        self.clone().apply(checked, action, shards)
     }
 
     /// **Lock.** Upon a transaction with inputs in this shard: the one verdict on its session.

@@ -1,13 +1,19 @@
 //! A small town over three shards: owners with one coin each, and a notary who remembers what
 //! the shards said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use atomix::{
-    Checked, Declaration, Done, GenesisId, Input, Outcome, Outpoint, Output, Parameters, Proof,
-    ProofError, Refusal, Rules, ShardState, Shards, Verdict,
+    Checked, Client, Declaration, Done, GenesisId, Input, Message, Outcome, Outpoint, Output,
+    Parameters, Proof, ProofError, Refusal, Request, Rules, ShardState, Shards, Verdict,
+    client::{Command, Config, Event, Record, Step},
     keys::{Seed, SigningKey},
+    machine::{self, Cx, Time, To},
 };
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use skipchain::ChainId;
 
 pub(crate) const GENESIS: GenesisId = GenesisId([7; 32]);
@@ -62,7 +68,11 @@ pub(crate) fn chain(shard: u16) -> ChainId {
 
 /// Believes what it was told of, so that tests are about the protocol and not about signatures.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Notary(pub(crate) BTreeSet<[u8; 32]>);
+pub(crate) struct Notary {
+    pub(crate) said: BTreeSet<[u8; 32]>,
+    /// What was said under rosters that count no more.
+    pub(crate) retired: BTreeSet<[u8; 32]>,
+}
 
 impl Shards for Notary {
     type Inclusion = ();
@@ -72,7 +82,11 @@ impl Shards for Notary {
     }
 
     fn holds(&self, verdict: &Verdict, (): &()) -> Result<(), ProofError> {
-        self.0.contains(&verdict.leaf()).then_some(()).ok_or(ProofError::Absent)
+        match verdict.leaf() {
+            leaf if self.said.contains(&leaf) => Ok(()),
+            leaf if self.retired.contains(&leaf) => Err(ProofError::Roster),
+            _ => Err(ProofError::Absent),
+        }
     }
 }
 
@@ -115,9 +129,9 @@ impl Town {
         let state = self.shards.get_mut(&shard).unwrap();
         let before = state.root();
         let done = act(state, &self.notary);
-        assert_eq!(matches!(done, Ok(Done::New(_))) || state.root() == before, true);
+        assert!(matches!(done, Ok(Done::New(_))) || state.root() == before, "nothing or all");
         let done = done?;
-        self.notary.0.insert(done.verdict().leaf());
+        self.notary.said.insert(done.verdict().leaf());
         Ok(Proof::new(done.verdict(), ()))
     }
 
@@ -165,4 +179,98 @@ pub(crate) fn created(pay: &Checked, position: usize) -> Input {
 
 pub(crate) fn outcome(said: &Result<Said, Refusal>) -> Outcome {
     said.as_ref().unwrap().outcome
+}
+
+impl Town {
+    /// What a shard answers. Transactions that were checked before are not checked again.
+    pub(crate) fn serve(
+        &mut self,
+        shard: u16,
+        request: &Request<()>,
+        known: &[Checked],
+    ) -> Message<()> {
+        let same = |checked: &&Checked| *checked.transaction() == request.transaction;
+        let checked = known.iter().find(same).cloned();
+        let checked =
+            checked.unwrap_or_else(|| rules().check_one(request.transaction.clone()).unwrap());
+        let session = checked.session();
+        match self.act(shard, |state, notary| state.apply(&checked, &request.action, notary)) {
+            Ok(proof) => Message::Answer { session, proof },
+            Err(refusal) => Message::Refused { session, refusal },
+        }
+    }
+
+    /// Σ over those of `outputs` that can be spent.
+    pub(crate) fn worth(&self, outputs: &[Input]) -> u64 {
+        outputs.iter().filter(|output| self.has(output)).map(|output| output.value).sum()
+    }
+}
+
+/// A client of the town.
+pub(crate) type Driver = Client<Notary>;
+
+pub(crate) fn config(notary: &Notary) -> Config<Notary> {
+    Config {
+        rules: rules(),
+        shards: notary.clone(),
+        retry: Duration::from_secs(1),
+        patience: Duration::ZERO,
+        most: 8,
+    }
+}
+
+pub(crate) fn at(seconds: u64) -> Time {
+    Time::at(Duration::from_secs(seconds))
+}
+
+/// Handles one input at a time of day.
+pub(crate) fn with_cx<T>(seconds: u64, act: impl FnOnce(&mut Cx<'_>) -> T) -> T {
+    act(&mut Cx::new(at(seconds), &mut ChaCha20Rng::seed_from_u64(seconds)))
+}
+
+/// The records and what goes out.
+pub(crate) type Split = (Vec<Record<()>>, machine::Output<Message<()>, Event, u16>);
+
+pub(crate) fn split(step: Step<()>) -> Split {
+    let (records, held) = step.into_records();
+    (records, held.release())
+}
+
+/// Lets the client talk to the town for so many turns of its clock. `lost` says which messages
+/// never arrive; the others' answers arrive twice. Returns records and events.
+pub(crate) fn converse(
+    town: &mut Town,
+    client: &mut Driver,
+    first: Step<()>,
+    known: &[Checked],
+    turns: u64,
+    mut lost: impl FnMut() -> bool,
+) -> (Vec<Record<()>>, Vec<Event>) {
+    let (mut all_records, mut all_events) = (vec![], vec![]);
+    let mut steps = vec![first];
+    let start = client.next_timeout().map_or(0, |next| next.since_epoch().as_secs());
+    for turn in start..start + turns {
+        while let Some(step) = steps.pop() {
+            let (records, output) = split(step);
+            all_records.extend(records);
+            all_events.extend(output.events);
+            assert!(output.faults.is_empty());
+            for (to, message) in output.messages {
+                let (To::One(shard), Message::Request(request)) = (to, message) else {
+                    panic!("a client asks one shard at a time")
+                };
+                if lost() {
+                    continue;
+                }
+                let answer = town.serve(shard, &request, known);
+                let follow = Command::Follow(Box::new(town.notary.clone()));
+                let followed = with_cx(turn, |cx| client.handle_command(cx, follow)).unwrap();
+                let heard = with_cx(turn, |cx| client.handle_message(cx, shard, answer.clone()));
+                let again = with_cx(turn, |cx| client.handle_message(cx, shard, answer));
+                steps.extend([again, heard, followed]);
+            }
+        }
+        steps.push(with_cx(turn, |cx| client.handle_timeout(cx)));
+    }
+    (all_records, all_events)
 }
