@@ -90,6 +90,11 @@ impl Proposal {
         self.size.div_ceil(u32::try_from(CHUNK).unwrap_or(u32::MAX))
     }
 
+    /// Whether there is such a body: of no bytes there is one root.
+    pub(crate) fn names_a_body(&self) -> bool {
+        self.size > 0 || self.chunk_root == tree::root([])
+    }
+
     /// Whether `chunk` is a part of the body.
     pub fn admits(&self, chunk: &Chunk) -> bool {
         let Ok(index) = usize::try_from(chunk.path.index()) else { return false };

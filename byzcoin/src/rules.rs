@@ -69,10 +69,10 @@ pub fn next_start(
     leader(members, leader(members, start, first_view), View::new(advance.into()))
 }
 
-/// T_v = min(T_max, T_0 · 2^v).
+/// T_v = min(T_max, T_0 · 2^v), and at least a nanosecond, so that time goes on.
 pub fn view_timeout(first: Duration, longest: Duration, view: View) -> Duration {
     let factor = 1_u32.checked_shl(view.get()).unwrap_or(u32::MAX);
-    first.saturating_mul(factor).min(longest)
+    first.saturating_mul(factor).min(longest).max(Duration::from_nanos(1))
 }
 
 /// Whether a member that is in `view`, and has asked for no view beyond `asked`, still votes

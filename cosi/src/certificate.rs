@@ -50,12 +50,13 @@ pub enum Certificate {
 
 impl Certificate {
     /// The individual certificate of these members. `None` without any; a member's last
-    /// signature counts.
+    /// signature counts, and that of nobody in this roster does not.
     pub fn individual<K: Keys + ?Sized>(
         keys: &K,
         signatures: impl IntoIterator<Item = (Index, Signature)>,
     ) -> Option<Self> {
-        let signatures: BTreeMap<_, _> = signatures.into_iter().collect();
+        let members = |(index, _): &(Index, _)| usize::from(index.get()) < keys.size();
+        let signatures: BTreeMap<_, _> = signatures.into_iter().filter(members).collect();
         let mask = Mask::of(keys.size(), signatures.keys().map(|index| index.get()));
         let signatures = BoundedVec::new(signatures.into_values().collect())?;
         (!signatures.is_empty()).then_some(Self::Individual { mask, signatures })

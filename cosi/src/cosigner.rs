@@ -66,7 +66,7 @@ use crate::{
     nonce::NoncePair,
     raw,
     roster::Roster,
-    session::{Digest, Session},
+    session::{Digest, Session, SessionId},
     signature::{Mode, Policy},
 };
 
@@ -107,7 +107,8 @@ pub struct Limits {
     pub statements: usize,
     /// Answers a leader, each with its challenge, at most 42 kB.
     pub answers: usize,
-    /// Statements that the application validated unasked, and has not forgotten.
+    /// Statements that the application validated unasked, and has not forgotten. Refusals give
+    /// way to acceptances.
     pub validated: usize,
 }
 
@@ -179,6 +180,8 @@ pub struct Cosigner {
     validated: BTreeMap<Digest, bool>,
     /// At most one entry for each member and kind.
     blamed: BTreeSet<(Index, FaultKind)>,
+    /// How many pairs were drawn.
+    drawn: u64,
 }
 
 impl_machine! {
@@ -205,7 +208,7 @@ impl Cosigner {
             return Err(RestoreError);
         }
         let (pools, validated, blamed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Ok(Self { config, pools, validated, blamed })
+        Ok(Self { config, pools, validated, blamed, drawn: 0 })
     }
 
     /// Does what the application asks, or says why that makes no sense.
@@ -240,11 +243,14 @@ impl Cosigner {
         verified: Verified<Message>,
     ) -> Step {
         let Verified { roster, speaker, points, message } = verified;
+        if roster != self.config.roster.id() {
+            return Step::none(); // and `from` may have been right to send it
+        }
         if message.is_for_leader() {
             return self.blame(from, FaultKind::WrongRole, None);
         }
-        if roster != self.config.roster.id() || speaker != from {
-            return Step::none(); // another roster's; or relayed, and the relay could replay it
+        if speaker != from {
+            return Step::none(); // relayed, and the relay could replay it
         }
         match (message, points) {
             (Message::Announcement(said, statement), _) => {
@@ -280,10 +286,10 @@ impl Cosigner {
         let digest = session.statement;
         let verdict = self.case(leader, digest).verdict;
         match verdict {
-            Verdict::Accepted => self.commit(cx, leader, digest),
+            Verdict::Accepted => self.commit(cx, leader, digest, session.id()),
             Verdict::Refused => Step::none(),
             Verdict::Unasked | Verdict::Asked => {
-                self.case(leader, digest).announced = true;
+                self.case(leader, digest).announced = Some(session.id());
                 self.ask(leader, digest, statement)
             }
         }
@@ -320,33 +326,42 @@ impl Cosigner {
 
     fn validated(&mut self, cx: &mut Cx<'_>, digest: Digest, accept: bool) -> Result<Step, Error> {
         let verdict = if accept { Verdict::Accepted } else { Verdict::Refused };
+        if !self.pools.values().any(|pool| pool.asks(&digest)) {
+            self.remember(digest, accept)?;
+        }
         let mut waiting = Vec::new();
-        let mut asked = false;
         for (leader, pool) in &mut self.pools {
             let Some(case) = pool.cases.iter_mut().find(|case| case.digest == digest) else {
                 continue;
             };
-            asked |= case.verdict == Verdict::Asked;
             case.verdict = verdict;
-            let announced = core::mem::take(&mut case.announced);
-            waiting.push((*leader, announced, case.challenge.take()));
-        }
-        if !asked {
-            let known = self.validated.contains_key(&digest);
-            if !known && self.validated.len() >= self.config.limits.validated {
-                return Err(Error::TooManyValidated);
-            }
-            self.validated.insert(digest, accept);
+            waiting.push((*leader, case.announced.take(), case.challenge.take()));
         }
         let mut step = Step::none();
         for (leader, announced, challenge) in waiting.into_iter().filter(|_| accept) {
             step = match (challenge, announced) {
                 (Some(challenge), _) => step.and(self.answer(cx, leader, challenge)),
-                (None, true) => step.and(self.commit(cx, leader, digest)),
-                (None, false) => step,
+                (None, Some(session)) => step.and(self.commit(cx, leader, digest, session)),
+                (None, None) => step,
             };
         }
         Ok(step)
+    }
+
+    /// Keeps a verdict that no leader waits for, or no longer does. Refusals give way: without
+    /// one the application is asked again, and a leader could have it refuse without end.
+    fn remember(&mut self, digest: Digest, accept: bool) -> Result<(), Error> {
+        let known = self.validated.contains_key(&digest);
+        if !known && self.validated.len() >= self.config.limits.validated {
+            if !accept {
+                return Ok(());
+            }
+            let refused = self.validated.iter().find(|(_, accepted)| !**accepted);
+            let refused = refused.map(|(digest, _)| *digest).ok_or(Error::TooManyValidated)?;
+            self.validated.remove(&refused);
+        }
+        self.validated.insert(digest, accept);
+        Ok(())
     }
 
     /// Whether this roster signs such a thing at all.
@@ -365,15 +380,24 @@ impl Cosigner {
         Step::none().event(Event::Validate { leader, digest, statement: statement.to_vec() })
     }
 
-    /// Commits to a fresh pair, or says again what this statement's announcement was answered
-    /// with while that is unspent.
-    fn commit(&mut self, cx: &mut Cx<'_>, leader: Index, digest: Digest) -> Step {
+    /// Commits to a fresh pair, or says again what this very announcement was answered with
+    /// while that is unspent. An announcement under another name is a call for another pair:
+    /// its leader may have named the first one where this member does not answer.
+    fn commit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        leader: Index,
+        digest: Digest,
+        session: SessionId,
+    ) -> Step {
         let offered = self.case(leader, digest).offered.clone();
-        let unspent = |said: &Said<Commitment>| {
-            self.pools.get(&leader).is_some_and(|pool| pool.holds(&said.what.nonce))
+        let again = |(name, said): &(SessionId, Said<Commitment>)| {
+            let pool = self.pools.get(&leader);
+            *name == session && pool.is_some_and(|pool| pool.holds(&said.what.nonce))
         };
-        let said = offered.filter(unspent).unwrap_or_else(|| self.draw(cx, leader));
-        self.case(leader, digest).offered = Some(said.clone());
+        let said = offered.filter(again).map(|(_, said)| said);
+        let said = said.unwrap_or_else(|| self.draw(cx, leader));
+        self.case(leader, digest).offered = Some((session, said.clone()));
         Step::none().send(To::One(leader), Message::Commitment(said))
     }
 
@@ -401,7 +425,8 @@ impl Cosigner {
     }
 
     fn draw(&mut self, cx: &mut Cx<'_>, leader: Index) -> Said<Commitment> {
-        let (nonce, pair, points) = NoncePair::draw(cx, &self.config.key);
+        let Config { roster, key, .. } = &self.config;
+        let (nonce, pair, points) = NoncePair::draw(cx, key, &roster.id(), leader, &mut self.drawn);
         let limit = self.config.limits.pairs;
         self.pool(leader).keep(nonce, pair, limit);
         self.say(Commitment {

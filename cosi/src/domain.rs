@@ -45,14 +45,12 @@ domains! {
     BINDING = "cosi/v1/binding";
     /// A leader's call for commitments.
     ANNOUNCEMENT = "cosi/v1/announce";
-    /// A cosigner's commitment.
+    /// A cosigner's commitment, for this attempt or the one after.
     COMMITMENT = "cosi/v1/commit";
     /// A leader's challenge.
     CHALLENGE = "cosi/v1/chal";
     /// A cosigner's response.
     RESPONSE = "cosi/v1/response";
-    /// A commitment for the attempt after this one.
-    AHEAD = "cosi/v1/ahead";
     /// A cosigner that cannot answer, and its fresh commitment.
     REFUSAL = "cosi/v1/refusal";
     /// A collective signature that says who signed.

@@ -11,8 +11,9 @@
 //!   the statement is signed, after at most F + 1 attempts against F disruptors.
 //! - A signature is verified before it is reported.
 //! - A leader is a cosigner of its own sessions, without a message to itself.
-//! - A member that withheld its response when a session ended sits out the next ones, first one,
-//!   then twice as many each time, at most 64, unless the policy cannot be met without it.
+//! - A member that owes an overdue response when a session ends, or any when it fails, sits out
+//!   the next ones, first one, then twice as many each time, at most 64, unless the policy cannot
+//!   be met without it.
 //! - Nothing is recorded: a crash loses the open sessions, and nothing else.
 //!
 //! ```
@@ -288,11 +289,14 @@ impl Leader {
         verified: Verified<Message>,
     ) -> Step {
         let Verified { roster, speaker, points, message } = verified;
+        if roster != self.desk.config.roster.id() {
+            return Step::none(); // and `from` may have been right to send it
+        }
         if !message.is_for_leader() {
             return self.desk.blame(from, FaultKind::WrongRole, None);
         }
-        if roster != self.desk.config.roster.id() || speaker != from {
-            return Step::none(); // another roster's; or relayed, and the relay could replay it
+        if speaker != from {
+            return Step::none(); // relayed, and the relay could replay it
         }
         match (message, points) {
             (Message::Commitment(said), Some(points)) => {
@@ -373,11 +377,11 @@ impl Leader {
         response: Option<Said<Response>>,
         ahead: Offer,
     ) -> Step {
+        self.desk.add(member, ahead);
         let Some(open) = self.sessions.values_mut().find(|open| open.is_owed(&challenge, member))
         else {
-            return Step::none(); // late, twice, or never asked
+            return self.gather(cx); // late, twice, or never asked: the commitment is good
         };
-        self.desk.add(member, ahead);
         let step = open.given(&mut self.desk, cx, &challenge, member, response);
         let step = self.swept(step);
         step.and(self.gather(cx))

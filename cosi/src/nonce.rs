@@ -9,11 +9,14 @@ use zeroize::ZeroizeOnDrop;
 use crate::{
     domain,
     keys::SigningKey,
-    machine::Cx,
+    machine::{Cx, Index},
+    roster::RosterId,
     transcript::{Transcript, fresh},
+    wire::Wire,
 };
 
-/// Names a nonce pair. Random, so that no two pairs of a cosigner share one.
+/// Names a nonce pair. As random as the pair itself: no two pairs of a cosigner share one, or
+/// the responses with one would convict it by the commitment to the other.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
 )]
@@ -33,21 +36,37 @@ pub struct NonceId(pub [u8; 16]);
 pub struct NoncePair([Scalar; 2]);
 
 impl NoncePair {
-    /// Draws a pair, its name, and its commitments R_j = \[r_j\]B. The pair is hedged: it is as
-    /// good as the better of `cx`'s entropy and the secrecy of `key`.
+    /// Draws a pair for one leader, its name, and its commitments R_j = \[r_j\]B. `drawn` counts
+    /// the machine's pairs.
+    ///
+    /// The pair is hedged: a generator that others predict is made up for by the secrecy of
+    /// `key`, and one that repeats itself by the count and the time. Only where all three repeat,
+    /// as in a machine that runs twice from one memory image, does a pair.
     ///
     /// The index j enters each hedge: with r1 = r2 the answer is that of the single-nonce
     /// scheme, which ROS breaks (Benhamouda et al. 2021).
-    pub fn draw(cx: &mut Cx<'_>, key: &SigningKey) -> (NonceId, Self, [EdwardsPoint; 2]) {
-        let mut id = NonceId([0; 16]);
-        cx.rng().fill_bytes(&mut id.0);
+    pub fn draw(
+        cx: &mut Cx<'_>,
+        key: &SigningKey,
+        roster: &RosterId,
+        leader: Index,
+        drawn: &mut u64,
+    ) -> (NonceId, Self, [EdwardsPoint; 2]) {
+        *drawn = drawn.wrapping_add(1);
+        let mut transcript = Transcript::new(domain::NONCE);
+        transcript.append(b"roster", &roster.0);
+        transcript.append_number(b"leader", leader.get().into());
+        transcript.append(b"time", &cx.now().encode());
+        transcript.append_number(b"drawn", *drawn);
         let fresh = fresh(cx.rng());
-        let pair = Self([1, 2].map(|j| {
-            let mut transcript = Transcript::new(domain::NONCE);
+        let hedged = |j| {
+            let mut transcript = transcript.clone();
             transcript.append_number(b"index", j);
-            transcript.append(b"nonce id", &id.0);
-            *transcript.hedged(key.scalar(), &fresh)
-        }));
+            transcript.hedged(key.scalar(), &fresh)
+        };
+        let name = hedged(0).to_bytes();
+        let id = NonceId(core::array::from_fn(|at| name.get(at).copied().unwrap_or_default()));
+        let pair = Self([1, 2].map(|j| *hedged(j)));
         let points = pair.0.each_ref().map(EdwardsPoint::mul_base);
         (id, pair, points)
     }
@@ -67,31 +86,47 @@ impl fmt::Debug for NoncePair {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
     use super::*;
-    use crate::{keys::Seed, machine::Time};
+    use crate::{
+        keys::Seed,
+        machine::Time,
+        roster::{Member, Roster},
+    };
+
+    fn draw(key: &SigningKey, now: Time, drawn: u64) -> (NoncePair, [EdwardsPoint; 2]) {
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        let other = Seed::from_bytes([9; 32]).signing_key();
+        let roster = Roster::new([Member::new(&other, &mut rng)]).unwrap();
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        let (mut cx, mut drawn) = (Cx::new(now, &mut rng), drawn);
+        let leader = roster.index(0).unwrap();
+        let (_, pair, points) = NoncePair::draw(&mut cx, key, &roster.id(), leader, &mut drawn);
+        (pair, points)
+    }
 
     #[test]
     fn an_answer_checks_out_and_the_two_nonces_differ() {
         let key = Seed::from_bytes([1; 32]).signing_key();
         let [b, c] = [6u64, 7].map(Scalar::from);
-        let mut rng = ChaCha20Rng::seed_from_u64(7);
-        let mut cx = Cx::new(Time::default(), &mut rng);
-        let (_, pair, [r1, r2]) = NoncePair::draw(&mut cx, &key);
+        let (pair, [r1, r2]) = draw(&key, Time::default(), 0);
         assert_ne!(r1, r2);
         let s = pair.answer(&b, &c, &key);
         assert_eq!(EdwardsPoint::mul_base(&s), r1 + b * r2 + c * key.public().point());
     }
 
     #[test]
-    fn a_stuck_generator_does_not_give_two_signers_one_pair() {
-        let draw = |seed| {
+    fn a_pair_follows_its_key_its_count_and_the_time() {
+        let points = |seed, now, drawn| {
             let key = Seed::from_bytes([seed; 32]).signing_key();
-            let mut rng = ChaCha20Rng::seed_from_u64(7);
-            NoncePair::draw(&mut Cx::new(Time::default(), &mut rng), &key).2
+            draw(&key, Time::at(Duration::from_nanos(now)), drawn).1
         };
-        assert_eq!(draw(1), draw(1));
-        assert_ne!(draw(1), draw(2));
+        assert_eq!(points(1, 1, 1), points(1, 1, 1));
+        for other in [points(2, 1, 1), points(1, 2, 1), points(1, 1, 2)] {
+            assert_ne!(points(1, 1, 1), other);
+        }
     }
 }

@@ -45,7 +45,7 @@ pub struct Session {
     pub leader: u16,
     /// Drawn by the leader, so that a leader that crashed repeats no name.
     pub entropy: [u8; 32],
-    /// Counts the challenges for this statement.
+    /// Counts the challenges for this statement, and the calls that had to be said again.
     pub attempt: u32,
 }
 
@@ -69,5 +69,34 @@ impl Speech for Session {
     const DOMAIN: Domain = ANNOUNCEMENT;
     fn speaker(&self) -> u16 {
         self.leader
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_name_follows_every_part() {
+        let session = Session {
+            mode: Mode::Accountable,
+            roster: RosterId([1; 32]),
+            statement: Digest([2; 64]),
+            leader: 3,
+            entropy: [4; 32],
+            attempt: 5,
+        };
+        let sessions = [
+            Session { mode: Mode::Raw, ..session.clone() },
+            Session { roster: RosterId([9; 32]), ..session.clone() },
+            Session { statement: Digest([9; 64]), ..session.clone() },
+            Session { leader: 9, ..session.clone() },
+            Session { entropy: [9; 32], ..session.clone() },
+            Session { attempt: 9, ..session.clone() },
+            session,
+        ];
+        assert_eq!(BTreeSet::from_iter(sessions.iter().map(Session::id)).len(), sessions.len());
     }
 }

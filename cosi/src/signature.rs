@@ -17,6 +17,7 @@ use ed25519_dalek::VerifyingKey;
 use crate::{
     domain::ACCOUNTABLE,
     mask::Mask,
+    raw,
     roster::{Keys, RosterId},
 };
 
@@ -91,9 +92,12 @@ pub enum VerifyError {
     /// Too few signed.
     #[error("the policy does not accept these signers")]
     Policy,
-    /// The opened roster does not show a member whose key is needed.
+    /// The opened roster does not show a signer, nor all who are absent.
     #[error("member {0} is not opened; ask for an opening with this signature's members")]
     Unopened(u16),
+    /// What raw mode does not sign, and a member may have signed alone: see [`raw::may_sign`].
+    #[error("raw mode signs no message that begins as another kind of statement")]
+    Reserved,
     /// The signature does not hold.
     #[error("the signature does not hold")]
     Signature,
@@ -159,7 +163,8 @@ impl CollectiveSignature {
         self.verify_mode(Mode::Accountable, keys, statement, policy)
     }
 
-    /// Checks that members whom `policy` accepts signed `statement` in this mode.
+    /// Checks that members whom `policy` accepts signed `statement` in this mode. Raw mode knows
+    /// no statement of another kind: a member's plain signature on one is that of Z = {i}.
     pub fn verify_mode<K: Keys + ?Sized>(
         &self,
         mode: Mode,
@@ -168,6 +173,9 @@ impl CollectiveSignature {
         policy: &Policy,
     ) -> Result<(), VerifyError> {
         check_mask(keys, &self.mask, policy)?;
+        if mode == Mode::Raw && !raw::may_sign(statement) {
+            return Err(VerifyError::Reserved);
+        }
         let key = aggregate(keys, &self.mask)?;
         let message = mode.signed(&keys.id(), &self.mask, statement);
         check_strict(&key, &self.commitment, &self.response, &message)
@@ -186,7 +194,7 @@ pub(crate) fn check_mask<K: Keys + ?Sized>(
     if policy.accepts(keys, mask)? { Ok(()) } else { Err(VerifyError::Policy) }
 }
 
-/// A_Z: the sum of the present keys, or of all keys less the absent.
+/// A_Z: the sum of the present keys, or of all keys less the absent. The error names a signer.
 pub(crate) fn aggregate<K: Keys + ?Sized>(
     keys: &K,
     mask: &Mask,
@@ -199,7 +207,7 @@ pub(crate) fn aggregate<K: Keys + ?Sized>(
     if absent_are_fewer {
         sum_absent().or_else(|_| sum_present())
     } else {
-        sum_present().or_else(|_: VerifyError| sum_absent())
+        sum_present().or_else(|error| sum_absent().map_err(|_: VerifyError| error))
     }
 }
 
@@ -208,8 +216,10 @@ fn weigh<K: Keys + ?Sized>(keys: &K, mask: &Mask) -> Result<u64, VerifyError> {
     let weight = |at| keys.member(at).map(|(_, weight)| u64::from(weight));
     let present: Result<u64, _> =
         mask.iter().map(|at| weight(at).ok_or(VerifyError::Unopened(at))).sum();
-    let absent: Option<u64> = absent(keys, mask).map(weight).sum();
-    present.or_else(|error| absent.map(|absent| keys.weight().saturating_sub(absent)).ok_or(error))
+    present.or_else(|error| {
+        let absent: Option<u64> = absent(keys, mask).map(weight).sum();
+        absent.map(|absent| keys.weight().saturating_sub(absent)).ok_or(error)
+    })
 }
 
 fn absent<K: Keys + ?Sized>(keys: &K, mask: &Mask) -> impl Iterator<Item = u16> {

@@ -94,7 +94,7 @@ impl FaultKind {
 
 /// What a culprit signed: proof of its fault to anyone who has the roster.
 ///
-/// The crate that owns `domain` has `verify(&Evidence, &Roster)`. At most 256 KiB encoded.
+/// The crate that owns `domain` has `verify(&Evidence, &Roster)`. At most 262,436 bytes encoded.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Evidence {
     /// What the statements are about.
@@ -103,7 +103,8 @@ pub struct Evidence {
     pub statements: BoundedVec<Signed, 4>,
 }
 
-/// A statement as it was signed, under the domain of its [`Evidence`].
+/// A statement as it was signed. The domain of its [`Evidence`] tells under which domain, which
+/// may be another.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Signed {
     /// The encoded statement.

@@ -5,6 +5,8 @@
 //! hedged secrets, and it is the transcript of every proof that has more than one move.
 //! Everything that a proof is about goes in before a challenge comes out.
 
+use core::fmt;
+
 use curve25519_dalek::{
     Scalar,
     rand_core::{CryptoRng, Infallible, TryCryptoRng, TryRng},
@@ -114,7 +116,7 @@ pub fn fresh(rng: &mut dyn CryptoRng) -> Zeroizing<[u8; 32]> {
 
 /// Random bytes that a hash decides: the coefficients of a batch verification, so that every
 /// verifier of the same batch comes to the same verdict. Secret only if the hash is.
-#[derive(Debug, Zeroize, ZeroizeOnDrop)]
+#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct HashRng {
     seed: [u8; 64],
     block: u64,
@@ -124,6 +126,12 @@ impl HashRng {
     /// The bytes that follow from `seed`.
     pub fn new(seed: Hash) -> Self {
         Self { seed: seed.wide(), block: 0 }
+    }
+}
+
+impl fmt::Debug for HashRng {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashRng(..)")
     }
 }
 
@@ -186,5 +194,6 @@ mod tests {
         assert_ne!(draw(1), draw(2));
         let mut rng = HashRng::new(Hash::new(BATCH));
         assert_ne!(rng.next_u64(), rng.next_u64());
+        assert_eq!(alloc::format!("{rng:?}"), "HashRng(..)", "the hash may be a secret");
     }
 }

@@ -1,29 +1,60 @@
 #![doc = include_str!("../README.md")]
 
+mod actions;
+mod consensus;
 mod decode;
+mod hops;
+mod signing;
+mod town;
+mod verify;
+mod wallet;
 
-use std::{fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
+pub use consensus::byzcoin;
 pub use decode::decode;
+pub use signing::cosi;
+pub use verify::verify;
+pub use wallet::wallet;
 
-/// A target: whatever the bytes, it returns, or panics because a rule is broken.
-pub type Target = fn(&[u8]);
+/// A target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The name of its binary, and of its folder under `corpus`.
+    pub name: &'static str,
+    /// Whatever the bytes, it returns, or panics because a rule is broken.
+    pub run: fn(&[u8]),
+    /// The inputs to begin with, by their names. They are always the same.
+    pub seeds: fn() -> Vec<(String, Vec<u8>)>,
+}
 
-/// Every target, by the name of its binary and of its folder under `corpus`.
-pub const TARGETS: &[(&str, Target)] = &[("decode", decode)];
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    Target { name: "decode", run: decode, seeds: decode::seeds },
+    Target { name: "verify", run: verify, seeds: verify::seeds },
+    Target { name: "cosi", run: cosi, seeds: signing::seeds },
+    Target { name: "byzcoin", run: byzcoin, seeds: consensus::seeds },
+    Target { name: "wallet", run: wallet, seeds: wallet::seeds },
+];
 
-/// Runs every file of the folder `corpus` through `target`, in the order of their names, and
+/// Runs every file of the folder `corpus` through a target, in the order of their names, and
 /// tells how many there were.
-pub fn replay(target: Target, corpus: &Path) -> io::Result<usize> {
-    let mut files =
-        fs::read_dir(corpus)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    files.sort();
-    for file in &files {
-        let input = fs::read(file)?;
-        println!("{}", file.display());
-        target(&input);
+pub fn replay(run: fn(&[u8]), corpus: &Path) -> io::Result<usize> {
+    let inputs = load(corpus)?;
+    for (name, input) in &inputs {
+        println!("{}/{name}", corpus.display());
+        run(input);
     }
-    Ok(files.len())
+    Ok(inputs.len())
+}
+
+/// The files of a folder, by their names.
+pub fn load(corpus: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
+    let files = fs::read_dir(corpus)?.map(|entry| {
+        let entry = entry?;
+        Ok((entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path())?))
+    });
+    files.collect()
 }
 
 /// The whole of a target's binary: under `cargo fuzz` libFuzzer runs the target, and otherwise

@@ -1,12 +1,31 @@
-//! Every corpus passes, and no target is left without a corpus or a binary.
+//! Every corpus passes, begins with the seeds, and no target is left without one, or a binary.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn corpus(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name)
+}
 
 #[test]
 fn every_corpus_passes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for (name, target) in fuzz::TARGETS {
-        assert!(fuzz::replay(*target, &folder.join(name)).unwrap() > 0, "{name} has no corpus");
+    for target in fuzz::TARGETS {
+        assert!(fuzz::replay(target.run, &corpus(target.name)).unwrap() > 0, "{}", target.name);
+    }
+}
+
+/// A format that changed leaves a corpus that means something else: see the README.
+#[test]
+fn every_corpus_begins_with_its_seeds() {
+    for target in fuzz::TARGETS {
+        let committed = fuzz::load(&corpus(target.name)).unwrap();
+        for (name, input) in (target.seeds)() {
+            let stands = committed.get(&name) == Some(&input);
+            assert!(stands, "{}/{name}: run `cargo run -p fuzz --example seeds`", target.name);
+        }
     }
 }
 
@@ -20,7 +39,7 @@ fn targets_binaries_and_corpora_are_the_same() {
     let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
     let declared = manifest.split("[[bin]]\nname = \"").skip(1);
     let declared = declared.map(|entry| entry.split('"').next().unwrap().to_owned()).collect();
-    let targets = BTreeSet::from_iter(fuzz::TARGETS.iter().map(|(name, _)| (*name).to_owned()));
+    let targets = BTreeSet::from_iter(fuzz::TARGETS.iter().map(|target| target.name.to_owned()));
     assert_eq!(targets, names("src/bin"));
     assert_eq!(targets, names("corpus"));
     assert_eq!(targets, declared);

@@ -1,6 +1,9 @@
 //! A shard's chain, as a validator keeps it: the state, the blocks and where each entry stands.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
@@ -14,6 +17,7 @@ use crate::{
     genesis::{Genesis, GenesisError},
     ledger::Ledger,
     message::{Found, MAX_LINKS},
+    pool::Refusal,
     transaction::{Checked, Rejection, Session, Transaction},
     utxo::Utxo,
 };
@@ -98,6 +102,8 @@ pub(crate) struct Chain {
     state: Utxo,
     blocks: Vec<Block>,
     places: BTreeMap<Session, (u64, u64)>,
+    /// What was spent, by its name: whoever spends it again is refused for good.
+    spent: BTreeSet<[u8; 32]>,
     genesis: Header,
 }
 
@@ -113,8 +119,8 @@ impl Chain {
         let header = genesis_header(genesis)?;
         let spine = Spine::new(header.clone()).map_err(|_| GenesisError::Chain)?;
         let state = Utxo::new(genesis.rules(), genesis.granted());
-        let (blocks, places) = (Vec::new(), BTreeMap::new());
-        Ok(Self { spine, state, blocks, places, genesis: header })
+        let (blocks, places, spent) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
+        Ok(Self { spine, state, blocks, places, spent, genesis: header })
     }
 
     pub(crate) const fn tip(&self) -> &Header {
@@ -152,9 +158,25 @@ impl Chain {
         self.spine.push(header).ok()?;
         let places = block.iter().map(|checked| checked.session()).zip(0..);
         self.places.extend(places.map(|(session, at)| (session, (header.index, at))));
+        let inputs =
+            block.iter().flat_map(|checked| checked.transaction().declaration.inputs.iter());
+        self.spent.extend(inputs.map(|input| input.outpoint.id));
         self.blocks.push(Block { header: header.clone(), link, entries: entries(block) });
         self.state = after.clone();
         Some(header.index)
+    }
+
+    /// Why the transaction cannot be executed after the last block. For good, if one input's
+    /// reason is.
+    pub(crate) fn blocker(&self, checked: &Checked) -> Option<Refusal> {
+        let inputs = checked.transaction().declaration.inputs.iter();
+        let blockers = inputs.filter_map(|input| match self.state.spendable(input) {
+            Ok(()) => None,
+            Err(Rejection::WrongDeclaration { .. }) => Some(Refusal::Misdeclared),
+            Err(_) if self.spent.contains(&input.outpoint.id) => Some(Refusal::Spent),
+            Err(_) => Some(Refusal::Missing),
+        });
+        blockers.min()
     }
 
     /// The links from the block at `head` to later ones, [`MAX_LINKS`] at most.

@@ -14,6 +14,50 @@ use skipchain::{BlockId, LinkStatement};
 ///
 /// The proposal carries the id of the skipchain block and not its header: the header follows
 /// from the parent state and the body, so who votes computes it, and a proof holds it once.
+///
+/// ```
+/// use cosi::{Attests, Certificate, Policy, Statement as _, certificate, keys::Seed, roster::Member};
+/// use omniledger::{
+///     Decision, Genesis,
+///     byzcoin::{Body, Header, Height, Kind, Proposal, Scope, View},
+///     chain::genesis_header,
+///     skipchain::{LinkStatement, Spine},
+///     wire::{BoundedBytes, Wire},
+/// };
+/// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+/// # let mut rng = ChaCha20Rng::seed_from_u64(7);
+/// let keys = [1, 2, 3, 4].map(|seed| Seed::from_bytes([seed; 32]).signing_key());
+/// let members = keys.iter().map(|key| Member::new(key, &mut rng)).collect();
+/// let genesis = Genesis::new("town", members, vec![])?;
+/// let (roster, first) = (genesis.roster()?, genesis_header(&genesis)?);
+/// let next = Spine::new(first.clone())?.next(roster.id(), [7; 32], None);
+///
+/// // Three of four validators commit a proposal that names the block.
+/// let header = Header {
+///     parent: first.id().0,
+///     height: Height::FIRST,
+///     first_view: View::ZERO,
+///     next_roster: roster.id(),
+///     next_start: 0,
+///     app: BoundedBytes::new(next.id().encode()).unwrap(),
+/// };
+/// let proposal = Proposal::new(header, &Body::new(b"transactions").unwrap());
+/// let scope = Scope { chain: genesis.id().0, epoch: 0, roster: roster.id() };
+/// let vote = scope.statement(Kind::Commit, Height::FIRST, View::ZERO, proposal.digest());
+/// let signed = [0, 1, 2].map(|at: u16| {
+///     let signature = certificate::sign(&keys[usize::from(at)], &roster.id(), &vote.to_signed());
+///     (roster.index(at).unwrap(), signature)
+/// });
+/// let certificate = Certificate::individual(&roster, signed).unwrap();
+/// let decision = Decision { epoch: 0, view: View::ZERO, proposal, certificate };
+///
+/// // It stands for the link to that block, and for none to another.
+/// let link = LinkStatement::new(0, &first, &next);
+/// decision.attests(&link, &roster, &Policy::Quorum)?;
+/// let other = LinkStatement { level: 1, ..link };
+/// assert!(decision.attests(&other, &roster, &Policy::Quorum).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Decision {
     /// The epoch in which it was decided.

@@ -14,6 +14,7 @@ use cosi::{
 use skipchain::Shape;
 
 use crate::{
+    chain::MAX_TRANSACTIONS,
     transaction::{self, Input, Outpoint, Rules, sum},
     utxo::Utxo,
 };
@@ -52,7 +53,7 @@ pub struct Grant {
 /// How much a block holds. A validator refuses larger ones, so all must agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Limits {
-    /// The most transactions.
+    /// The most transactions, [`MAX_TRANSACTIONS`] at most.
     pub transactions: u32,
     /// The most bytes of transactions, encoded.
     pub bytes: u32,
@@ -126,9 +127,9 @@ pub enum GenesisError {
     /// The shape is none that a skipchain has.
     #[error("no skipchain has this shape; take `Shape::default()`")]
     Chain,
-    /// A transaction that is allowed would fit no block, or blocks are too large.
+    /// A transaction that is allowed would fit no block, or blocks are larger than any may be.
     #[error(
-        "a block holds 1 transaction or more and {} to {MAX_BLOCK_BYTES} bytes",
+        "a block holds 1 to {MAX_TRANSACTIONS} transactions and {} to {MAX_BLOCK_BYTES} bytes",
         transaction::MAX_BYTES
     )]
     Limits,
@@ -203,7 +204,9 @@ impl Genesis {
         }
         let holds_any =
             usize::try_from(self.limits.bytes).is_ok_and(|b| b >= transaction::MAX_BYTES);
-        if self.limits.transactions == 0 || !holds_any || self.limits.bytes > MAX_BLOCK_BYTES {
+        let transactions = usize::try_from(self.limits.transactions).unwrap_or(usize::MAX);
+        let countable = (1..=MAX_TRANSACTIONS).contains(&transactions);
+        if !countable || !holds_any || self.limits.bytes > MAX_BLOCK_BYTES {
             return Err(GenesisError::Limits);
         }
         sum(self.grants.iter().map(|grant| grant.value)).ok_or(GenesisError::Overflow)?;

@@ -7,6 +7,7 @@ mod decision;
 pub mod genesis;
 pub mod ledger;
 pub mod message;
+pub mod node;
 mod pool;
 pub mod receipt;
 mod rejection;
@@ -23,6 +24,7 @@ pub use self::{
     decision::Decision,
     genesis::{Genesis, GenesisId},
     message::{Message, Peer},
+    node::Node,
     pool::{PoolLimits, Refusal},
     receipt::{Receipt, Stranger},
     transaction::{Session, Transaction},

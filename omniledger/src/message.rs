@@ -15,13 +15,15 @@ use skipchain::Proof;
 use crate::{
     decision::Decision,
     pool::Refusal,
-    transaction::{Session, Transaction},
+    transaction::{self, Session, Transaction},
 };
 
 /// How many transactions one message carries at most.
 pub const MAX_SUBMIT: usize = 256;
-/// About how many bytes of transactions one message carries.
+/// After how many bytes of transactions a message is full.
 const BATCH_BYTES: usize = 1 << 18;
+/// The most bytes of transactions one message carries: all but the last one are within 256 KiB.
+pub const MAX_SUBMIT_BYTES: usize = BATCH_BYTES + transaction::MAX_BYTES;
 /// How many transactions one question asks for at most.
 pub const MAX_ASK: usize = 1024;
 /// How many blocks one answer carries at most.
@@ -59,7 +61,7 @@ pub enum Message {
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
 pub enum Guest {
-    /// Asks for these transactions to be committed.
+    /// Asks for these transactions, [`MAX_SUBMIT_BYTES`] at most, to be committed.
     Submit(BoundedVec<Transaction, MAX_SUBMIT>),
     /// Asks what became of transactions, and for the blocks after one that is known.
     Ask {

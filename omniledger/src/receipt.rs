@@ -13,7 +13,9 @@ use crate::{
 
 /// A transaction, the chain from the genesis to its block, and the way to it in that block.
 ///
-/// A file, or a message between phones: whoever has the [`Genesis`] checks it offline.
+/// A file, or a message between phones: whoever has the [`Genesis`] checks it offline. A wallet
+/// [makes](crate::Wallet::receipt) it and a [`Stranger`] checks it; [`node`](crate::node) shows
+/// both.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Receipt {
     /// The transaction, with its owners' signatures.

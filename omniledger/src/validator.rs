@@ -18,6 +18,8 @@
 //! - What is decided is in the records; the state is computed from them again after a crash.
 //!   Waiting transactions are not: wallets submit again until they have a proof.
 
+mod config;
+
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -31,7 +33,7 @@ use byzcoin::{
 };
 use cosi::{
     Certificate, impl_machine,
-    keys::{PeerId, SigningKey},
+    keys::PeerId,
     machine::{self, Cx, Fault, FaultKind, StepOf, Time, To},
     roster::Roster,
     wire::{BoundedBytes, BoundedVec, Wire},
@@ -41,107 +43,64 @@ use skipchain::{BlockId, Header};
 use crate::{
     chain::{BadBlock, Body, Chain, Executed},
     decision::Decision,
-    genesis::{Genesis, GenesisError},
     ledger::Checks,
-    message::{Answer, Guest, Message, Peer, batches},
-    pool::{Pool, PoolLimits, Refusal, Room},
+    message::{Answer, Guest, MAX_SUBMIT_BYTES, Message, Peer, batches},
+    pool::{Pool, Room},
     transaction::{Checked, Rejection, Session, Transaction},
     utxo::Utxo,
 };
+
+pub use self::config::{Command, Config, Error, Event, RestoreError};
 
 /// What one input to a [`Validator`] brings about.
 pub type Step = machine::Step<Message, Event, Record, Peer>;
 /// What a validator must not forget: what its replica must not.
 pub type Record = byzcoin::RecordOf<CosiVotes>;
 
-/// How a validator is set up.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The ledger.
-    pub genesis: Genesis,
-    /// The key of one of the genesis's validators.
-    pub key: SigningKey,
-    /// How long the replica waits.
-    pub timing: byzcoin::Timing,
-    /// How long votes wait for one another.
-    pub votes: votes::Timing,
-    /// How much waits to be committed.
-    pub pool: PoolLimits,
-    /// How many bytes of transactions to propose at once, if a single one needs no more.
-    pub block_bytes: u32,
-}
-
-/// What the application asks of a validator: nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {}
-
-/// Why a command was turned down: there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {}
-
-/// What a validator tells its host. Each may come again after a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// So many owners' signatures have been checked, each counted once.
-    Checked {
-        /// How many.
-        signatures: usize,
-    },
-    /// A block is part of the ledger for ever.
-    Committed {
-        /// Its index in the chain.
-        block: u64,
-        /// The view that decided it.
-        view: View,
-        /// Its transactions.
-        sessions: Vec<Session>,
-        /// Who decided it.
-        certificate: Certificate,
-    },
-    /// A transaction was given up.
-    Refused {
-        /// The transaction.
-        session: Session,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// A leader was replaced.
-    ViewChanged {
-        /// The height.
-        height: Height,
-        /// The view.
-        view: View,
-    },
-    /// The others are further ahead than anyone keeps blocks for.
-    Behind {
-        /// At least there.
-        height: Height,
-    },
-    /// A quorum decided what does not hold: more than a third of the weight is faulty. This
-    /// validator takes no further part.
-    Unsound {
-        /// The height.
-        height: Height,
-    },
-}
-
-/// Why there can be no such validator.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RestoreError {
-    /// The genesis is not sound.
-    #[error("the genesis is refused: {0}")]
-    Genesis(#[from] GenesisError),
-    /// The key is none of the validators'.
-    #[error("the key is none of the genesis's validators; use the key that was registered")]
-    NotAValidator,
-    /// The records are not those of this ledger's validator.
-    #[error("the journal is refused: {0}")]
-    Journal(#[from] byzcoin::RestoreError),
-}
-
 /// A validator of a ledger with one shard.
+///
+/// Guarantees, duties and bounds are those of the [crate]; [`node`](crate::node) shows
+/// four of them at work. A leader, given a payment, proposes it:
+///
+/// ```
+/// use cosi::{keys::Seed, machine::{Cx, Time}, roster::Member, wire::BoundedVec};
+/// use omniledger::{
+///     Genesis, Message, Peer, PoolLimits, Validator,
+///     genesis::Grant,
+///     message::Guest,
+///     transaction::{Declaration, Output},
+///     validator::{Config, Event},
+/// };
+/// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+/// # let mut rng = ChaCha20Rng::seed_from_u64(7);
+/// let keys = [1, 2, 3, 4].map(|seed| Seed::from_bytes([seed; 32]).signing_key());
+/// let alice = Seed::from_bytes([9; 32]).signing_key();
+/// let members = keys.iter().map(|key| Member::new(key, &mut rng)).collect();
+/// let grant = Grant { owner: alice.public().to_bytes(), value: 100 };
+/// let genesis = Genesis::new("town", members, vec![grant])?;
+/// let config = Config {
+///     genesis: genesis.clone(),
+///     key: keys[0].clone(),
+///     timing: Default::default(),
+///     votes: Default::default(),
+///     pool: PoolLimits::default(),
+///     block_bytes: 1 << 18,
+/// };
+/// let mut cx = Cx::new(Time::default(), &mut rng);
+/// let (mut validator, _) = Validator::restore(config, [], &mut cx)?;
+///
+/// let coin = genesis.granted().next().unwrap();
+/// let gift = Output { shard: 0, value: 100, owner: [7; 32] };
+/// let pay = Declaration::new(0, 0, vec![coin], vec![gift])?.sign(&genesis.id(), |_| Some(&alice))?;
+/// let submit = Message::Guest(Guest::Submit(BoundedVec::new(vec![pay]).unwrap()));
+/// let step = validator.handle_message(&mut cx, Peer::Guest(1), submit);
+/// let (records, held) = step.into_records();
+/// // ... write `records`, sync, then send what the step holds ...
+/// let output = held.release();
+/// assert_eq!(output.events[0], Event::Checked { signatures: 1 });
+/// assert!(!records.is_empty() && !output.messages.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Validator {
     roster: Roster,
@@ -150,16 +109,18 @@ pub struct Validator {
     chain: Chain,
     pool: Pool,
     room: Room,
-    /// The blocks of this height that hold: one for each that the replica has asked about.
+    /// Blocks of this height that hold, so that none is checked twice: [`MAX_TRIED`] at most.
     tried: BTreeMap<BlockId, Executed>,
     /// Whether a quorum decided what does not hold.
     unsound: bool,
-    /// At most one entry for each peer and kind, and [`MAX_BLAMED`] in all.
+    /// At most one entry for each validator and kind, and [`MAX_BLAMED`] for guests.
     blamed: BTreeSet<(Peer, FaultKind)>,
 }
 
 /// How many guests' faults are remembered, so that each is reported once.
 const MAX_BLAMED: usize = 4096;
+/// How many blocks of a height are kept with what they come to.
+const MAX_TRIED: usize = 8;
 /// The only shard, and the only epoch.
 const SHARD: u16 = 0;
 const EPOCH: u64 = 0;
@@ -222,7 +183,9 @@ impl Validator {
 
     /// Takes in what `from` said. Nothing a peer says is an error.
     pub fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> Step {
-        if self.unsound {
+        let stranger =
+            matches!(from, Peer::Validator(peer) if self.roster.index_of(peer).is_none());
+        if self.unsound || stranger {
             return Step::none();
         }
         match (from, message) {
@@ -269,6 +232,11 @@ impl Validator {
 
     /// Upon transactions: checks those that are new, and lets them wait.
     fn submit(&mut self, cx: &mut Cx<'_>, from: Peer, transactions: Vec<Transaction>) -> Step {
+        let length = |transaction| borsh::object_length(transaction).unwrap_or(usize::MAX);
+        let bytes = transactions.iter().map(length).fold(0, usize::saturating_add);
+        if bytes > MAX_SUBMIT_BYTES {
+            return self.blame(from, FaultKind::InvalidPayload);
+        }
         let rules = *self.chain.state().rules();
         let new = transactions.into_iter().filter(|transaction| {
             let session = transaction.declaration.session(&rules.genesis);
@@ -278,7 +246,12 @@ impl Validator {
         let mut step = Step::none().event(Event::Checked { signatures });
         for result in results {
             match result {
-                Ok(checked) => self.pool.add(checked, self.chain.tip().index),
+                Ok(checked) => {
+                    let session = checked.session();
+                    if let Some(refusal) = self.pool.add(checked, &self.chain) {
+                        step = step.event(Event::Refused { session, refusal });
+                    }
+                }
                 Err(Rejection::WrongEpoch { .. }) => {} // perhaps of another time
                 Err(_) => step = step.and(self.blame(from, FaultKind::InvalidPayload)),
             }
@@ -340,7 +313,7 @@ impl Validator {
             Told::Validate { digest, header, body } => {
                 let (step, valid) = match self.check(&header.app, &body) {
                     Ok((signatures, executed)) => {
-                        self.tried.insert(executed.header.id(), executed);
+                        self.keep(executed);
                         (Step::none().event(Event::Checked { signatures }), true)
                     }
                     Err(_) => (Step::none(), false),
@@ -367,13 +340,21 @@ impl Validator {
         let body = Body { transactions: BoundedVec::new(transactions)? };
         let executed = self.chain.next(block, after);
         let app = BoundedBytes::new(executed.header.id().encode())?;
-        self.tried.insert(executed.header.id(), executed);
+        self.keep(executed);
         Some(byzcoin::Command::Propose {
             height,
             view,
             app,
             body: BoundedBytes::new(body.encode())?,
         })
+    }
+
+    /// Keeps what a block comes to. What is let go is checked again if it is decided.
+    fn keep(&mut self, executed: Executed) {
+        if self.tried.len() >= MAX_TRIED {
+            self.tried.pop_first();
+        }
+        self.tried.insert(executed.header.id(), executed);
     }
 
     /// Whether the block may follow the last one: how many signatures that took to tell, and
@@ -421,7 +402,7 @@ impl Validator {
         let decision = Decision { epoch: EPOCH, view, proposal, certificate: certificate.clone() };
         let Some(block) = self.chain.append(&executed, decision) else { return self.stop(height) };
         self.tried.clear();
-        let refused = self.pool.settle(&executed.block, self.chain.state(), block);
+        let refused = self.pool.settle(&executed.block, &self.chain);
         let sessions = executed.block.iter().map(Checked::session).collect();
         let step = Step::none().event(Event::Checked { signatures }).event(Event::Committed {
             block,
@@ -441,13 +422,14 @@ impl Validator {
 
     /// Whether something waits that the next block could commit.
     fn pending(&self) -> Option<byzcoin::Command> {
-        let ready = !self.unsound && self.pool.is_ready(self.chain.state());
+        let ready = !self.unsound && self.pool.is_ready();
         ready.then_some(byzcoin::Command::Pending)
     }
 
-    /// Sends what waits to all validators: the leader may not have it.
+    /// Sends a block's worth of what waits to all validators: the leader may not have it.
     fn forward(&self) -> Step {
-        let waiting = self.pool.transactions().map(|checked| checked.transaction().clone());
+        let (block, _) = self.pool.build(self.chain.state(), self.room);
+        let waiting = block.into_iter().map(Checked::into_transaction);
         batches(waiting).fold(Step::none(), |step, batch| {
             step.send(To::Some(self.others()), Message::Guest(Guest::Submit(batch)))
         })
@@ -459,10 +441,14 @@ impl Validator {
     }
 
     fn blame(&mut self, culprit: Peer, kind: FaultKind) -> Step {
-        if self.blamed.len() < MAX_BLAMED && self.blamed.insert((culprit, kind)) {
+        let room = matches!(culprit, Peer::Validator(_)) || self.blamed.len() < MAX_BLAMED;
+        if room && self.blamed.insert((culprit, kind)) {
             Step::none().fault(Fault { culprit, kind, evidence: None })
         } else {
             Step::none()
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

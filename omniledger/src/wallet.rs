@@ -4,7 +4,7 @@
 //!   submitted again until its fate is known, crash or no crash.
 //! - It is committed when a light client says so: links from the genesis, and the path from its
 //!   entry to a verified block. It is aborted when validators of weight over f, so an honest one
-//!   among them, have given it up.
+//!   among them, say that it can never be committed, for one and the same reason.
 //! - One validator at a time is asked, at random, so a lying or silent one costs an interval.
 //!
 //! ```
@@ -96,12 +96,19 @@ pub enum Event {
         /// The block.
         block: u64,
     },
-    /// The transaction can not be committed.
+    /// The transaction can never be committed.
     Aborted {
         /// The transaction.
         session: Session,
-        /// Why, by the last of the validators that say so.
+        /// Why: final, and true.
         refusal: Refusal,
+    },
+    /// Validators, an honest one among them, have waited long and in vain for what the
+    /// transaction spends. The wallet goes on submitting it, so it may be committed yet. To be
+    /// rid of it, spend one of its inputs otherwise.
+    Delayed {
+        /// The transaction.
+        session: Session,
     },
 }
 
@@ -158,6 +165,8 @@ pub struct Wallet {
     payments: BTreeMap<Session, Payment>,
     /// The payments whose fate is not known, in the order they were asked for.
     pending: BTreeMap<u64, Session>,
+    /// The first payment to ask about next, by number: each has its turn.
+    turn: u64,
     next_poll: Option<Time>,
     /// At most one entry for each validator and kind.
     blamed: BTreeSet<(Peer, FaultKind)>,
@@ -175,7 +184,8 @@ enum Fate {
     /// How often it was asked about since it was submitted last. `None`: not submitted yet.
     Pending {
         asked: Option<u32>,
-        refused_by: BTreeSet<u16>,
+        /// At most one entry for each validator and reason.
+        refused_by: BTreeSet<(Refusal, u16)>,
     },
     Committed(Found),
     Aborted,
@@ -206,6 +216,7 @@ impl Wallet {
             blocks: Vec::new(),
             payments: BTreeMap::new(),
             pending: BTreeMap::new(),
+            turn: 0,
             next_poll: None,
             blamed: BTreeSet::new(),
         };
@@ -235,15 +246,13 @@ impl Wallet {
 
     /// Takes in what a validator answers. Nothing a peer says is an error.
     pub fn handle_message(&mut self, _: &mut Cx<'_>, from: Peer, message: Message) -> Step {
+        let Peer::Validator(peer) = from else { return Step::none() };
+        let Some(index) = self.roster.index_of(peer) else { return Step::none() };
         let Message::Guest(Guest::Answer(answer)) = message else {
             return self.blame(from, FaultKind::WrongRole);
         };
-        let Peer::Validator(peer) = from else {
-            return self.blame(from, FaultKind::WrongRole);
-        };
-        let Some(index) = self.roster.index_of(peer) else { return Step::none() };
         let Answer { links, found, refused } = answer;
-        let mut step = match links.map_or(Ok(Step::none()), |links| self.follow(links)) {
+        let mut step = match links.map_or(Ok(Step::none()), |links| self.follow(&links)) {
             Ok(step) => step,
             Err(kind) => return self.blame(from, kind),
         };
@@ -267,9 +276,7 @@ impl Wallet {
         self.next_poll = (!self.pending.is_empty()).then(|| cx.now().after(self.poll));
         let step = self.submit();
         let Some(validator) = self.any_validator(cx) else { return step };
-        let sessions = self.pending.values().take(MAX_ASK).copied().collect();
-        let sessions = BoundedVec::new(sessions).unwrap_or_default();
-        let ask = Guest::Ask { head: self.head().index, sessions };
+        let ask = Guest::Ask { head: self.head().index, sessions: self.due() };
         step.send(To::One(validator), Message::Guest(ask))
     }
 
@@ -304,6 +311,14 @@ impl Wallet {
         Some(Receipt { transaction, chain: self.chain_to(found.block)?, path })
     }
 
+    /// The payments to ask about now, in turn.
+    fn due(&mut self) -> BoundedVec<Session, MAX_ASK> {
+        let (from, rest) = (self.pending.range(self.turn..), self.pending.range(..self.turn));
+        let due: Vec<_> = from.chain(rest).take(MAX_ASK).collect();
+        self.turn = due.last().map_or(0, |(number, _)| number.saturating_add(1));
+        BoundedVec::new(due.into_iter().map(|(_, session)| *session).collect()).unwrap_or_default()
+    }
+
     fn chain_to(&self, block: u64) -> Option<Proof<Decision>> {
         let blocks = usize::try_from(block).ok()?;
         let links = self.blocks.iter().take(blocks).map(|(_, link)| link.clone()).collect();
@@ -311,12 +326,15 @@ impl Wallet {
     }
 
     /// Upon links from the head: verifies them, and moves the head. Links from anywhere else
-    /// answer an earlier question.
-    fn follow(&mut self, links: Proof<Decision>) -> Result<Step, FaultKind> {
+    /// answer an earlier question. Openings are left out: the roster is known, and they would
+    /// only make every receipt longer.
+    fn follow(&mut self, links: &Proof<Decision>) -> Result<Step, FaultKind> {
         let stale = links.from() != self.head().id();
         if stale || links.links().is_empty() {
             return Ok(Step::none());
         }
+        let bare = links.links().iter().map(|link| link.clone().without_opening()).collect();
+        let links = Proof::new(self.head(), bare).ok_or(FaultKind::InvalidProof)?;
         self.extend(&links).ok_or(FaultKind::InvalidProof)?;
         Ok(Step::none().record(Record::Links(links)))
     }
@@ -355,7 +373,7 @@ impl Wallet {
         Some(())
     }
 
-    /// Upon a refusal: the payment is aborted once validators of weight over f say so.
+    /// Upon a refusal: once validators of weight over f say so, an honest one does.
     fn hear_refusal(&mut self, validator: u16, session: Session, refusal: Refusal) -> Step {
         let (size, faulty) = (self.roster.size(), self.roster.faulty());
         let Some(Payment { fate: Fate::Pending { refused_by, .. }, .. }) =
@@ -363,10 +381,16 @@ impl Wallet {
         else {
             return Step::none();
         };
-        refused_by.insert(validator);
-        let by = Mask::of(size, refused_by.iter().copied());
-        if self.roster.weight_of(&by) <= faulty {
+        let news = refused_by.insert((refusal, validator));
+        let alike = refused_by.iter().filter(|(why, _)| *why == refusal);
+        let by = Mask::of(size, alike.map(|(_, validator)| *validator));
+        let others = Mask::of(size, by.iter().filter(|member| *member != validator));
+        let weight = |members| self.roster.weight_of(members);
+        if !news || weight(&by) <= faulty || weight(&others) > faulty {
             return Step::none();
+        }
+        if !refusal.is_final() {
+            return Step::none().event(Event::Delayed { session });
         }
         self.abort(&session);
         let step = Step::none().record(Record::Aborted(session, refusal));
@@ -374,7 +398,8 @@ impl Wallet {
     }
 
     fn abort(&mut self, session: &Session) -> Option<()> {
-        let payment = self.payments.get_mut(session)?;
+        let pending = |payment: &&mut Payment| matches!(payment.fate, Fate::Pending { .. });
+        let payment = self.payments.get_mut(session).filter(pending)?;
         self.pending.remove(&payment.number);
         payment.fate = Fate::Aborted;
         Some(())
@@ -392,8 +417,8 @@ impl Wallet {
         match record {
             Record::Paid(transaction) => {
                 let session = transaction.declaration.session(&self.rules.genesis);
-                self.remember(session, transaction);
-                Some(None)
+                let new = !self.payments.contains_key(&session);
+                new.then(|| self.remember(session, transaction)).map(|()| None)
             }
             Record::Links(links) => self.extend(&links).map(|()| None),
             Record::Found(found) => {

@@ -291,17 +291,18 @@ impl<V: Votes> Replica<V> {
         }
         let held = self.round.held.get(&view).cloned();
         if self.leads(view) {
-            let proposal = self.round.proposal.clone().filter(|_| held.is_none());
-            step = step.and(self.open_required(cx));
-            if let Some(own) = self.round.own.filter(|own| own.view == view) {
-                step = step.and(self.open(cx, Kind::Prepare, own));
-            }
-            if let Some(prepared) = &held {
+            if let Some(prepared) = held.clone() {
                 step = step.and(self.open(cx, Kind::Commit, prepared.lock));
+                step = step.send(To::All, Message::Prepared(prepared));
+            } else {
+                step = step.and(self.open_required(cx));
+                if let Some(own) = self.round.own.filter(|own| own.view == view) {
+                    step = step.and(self.open(cx, Kind::Prepare, own));
+                }
+                if let Some(propose) = self.round.proposal.clone() {
+                    step = step.send(To::All, Message::Propose(propose));
+                }
             }
-            step = proposal.into_iter().fold(step, |s, p| s.send(To::All, Message::Propose(p)));
-            step =
-                held.clone().into_iter().fold(step, |s, p| s.send(To::All, Message::Prepared(p)));
         }
         let in_view = |vote: &crate::statement::Lock| vote.view == view;
         if let Some(vote) = self.round.prepared.filter(in_view).filter(|_| held.is_none()) {

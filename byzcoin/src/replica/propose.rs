@@ -20,13 +20,15 @@ impl<V: Votes> Replica<V> {
     /// *Upon payload, or a proposal, in view 0*: start T_0.
     pub(super) fn upon_work(&mut self, cx: &Cx<'_>) -> Option<Inner<V>> {
         let round = &mut self.round;
-        let works = round.pending || round.proposal.is_some() || !round.held.is_empty();
+        let proposed = round.proposal.is_some() || round.prepared.is_some();
+        let works = round.pending || proposed || !round.held.is_empty();
         if round.view > View::ZERO || round.waits() || round.timer.is_some() || !works {
             return None;
         }
         let first = self.config.timing.first_timeout;
         round.timer = Some(cx.now().after(first));
         round.half = Some(cx.now().after(first.checked_div(2).unwrap_or(first)));
+        self.pull = None; // what was asked for while nothing was at stake has slackened its pace
         Some(Inner::<V>::none())
     }
 
@@ -145,6 +147,9 @@ impl<V: Votes> Replica<V> {
         }
         let digest = propose.proposal.digest();
         if let Some(first) = &self.round.proposal {
+            if first.proposal == propose.proposal {
+                return Inner::<V>::none();
+            }
             let scope = self.config.scope();
             let statements = [first, &propose]
                 .map(|said| Some((said.statement(&scope), V::plain(&said.signature)?)));
@@ -204,6 +209,7 @@ impl<V: Votes> Replica<V> {
             && *first_view <= view
             && *next_start == self.next_start(*first_view)
             && proposal.size <= self.max_body()
+            && proposal.names_a_body()
     }
 
     fn max_body(&self) -> u32 {

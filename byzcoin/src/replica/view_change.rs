@@ -21,7 +21,12 @@ use crate::{
 impl<V: Votes> Replica<V> {
     /// *Upon a timeout*: ask for the next view.
     pub(super) fn on_timer(&mut self, cx: &Cx<'_>) -> Inner<V> {
-        self.ask(cx, self.round.reached().next())
+        let (reached, next) = (self.round.reached(), self.round.reached().next());
+        if next == reached {
+            self.round.timer = None; // there is no view after the last
+            return Inner::<V>::none();
+        }
+        self.ask(cx, next)
     }
 
     /// Records that this member asks for `view`, naming its highest PC, and tells all.

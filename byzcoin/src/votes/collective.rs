@@ -10,6 +10,7 @@
 //! - *Upon* a collective signature, or single ones of weight ≥ q: it is certified. The two forms
 //!   never add up.
 //! - *Upon* two single votes of one member, of one kind, height and view: convict it.
+//! - *Upon* `Drop` for a later view: forget the leaders before it, and the nonces for them.
 //!
 //! Nothing is kept across a crash. A restored replica votes again, and cosi starts anew.
 
@@ -22,14 +23,16 @@ use core::{convert::Infallible, time::Duration};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
-    Certificate, Cosigner, Leader, Policy, Statement as _, certificate, cosigner,
+    Certificate, Cosigner, Leader, Policy, Statement as _, certificate,
+    challenge::Challenge,
+    cosigner,
     domain::BYZCOIN,
     impl_machine,
-    keys::{Signature, SigningKey},
+    keys::{Batch, Signature, SigningKey},
     leader,
     machine::{self, Cx, Evidence, Fault, FaultKind, Index, Time, To},
     mask::Mask,
-    message::Message as CosiMessage,
+    message::{Message as CosiMessage, Said},
     roster::Roster,
     session::Digest as Name,
     wire::Wire,
@@ -58,7 +61,8 @@ pub struct Timing {
     /// How long a leader waits for cosigners.
     pub collective: leader::Timing,
     /// After how long without a decision a member sends its single vote; the time doubles with
-    /// each repetition. Longer than a round of cosi with a retry, shorter than a view.
+    /// each repetition. Longer than a round of cosi with a retry, shorter than a view; at least
+    /// a nanosecond.
     pub individual_after: Duration,
 }
 
@@ -149,7 +153,7 @@ impl Votes for CosiVotes {
             roster: roster.clone(),
             me,
             key,
-            individual_after: timing.individual_after,
+            individual_after: timing.individual_after.max(Duration::from_nanos(1)),
             ballots: BTreeMap::new(),
             cast: BTreeMap::new(),
             heard: BTreeMap::new(),
@@ -168,6 +172,17 @@ impl Votes for CosiVotes {
         signature: &Signature,
     ) -> bool {
         roster.verify(signer, &BYZCOIN, &statement.encode(), signature)
+    }
+
+    fn verify_signatures<'a>(
+        roster: &Roster,
+        mut signed: impl Iterator<Item = (Index, Statement, &'a Signature)>,
+    ) -> bool {
+        let mut batch = Batch::new();
+        signed.all(|(signer, said, signature)| {
+            let key = roster.key(signer).map(|key| key.to_bytes());
+            key.map(|key| batch.add(key, &BYZCOIN, &said.encode(), signature)).is_some()
+        }) && batch.verify()
     }
 
     fn verify_certificate(
@@ -204,9 +219,12 @@ impl CosiVotes {
                 let child = self.leader.handle_message(cx, from, message);
                 self.absorb_leader(child)
             }
+            Message::Collective(message) if !self.is_on_a_vote(&message) => {
+                self.blame(from, FaultKind::InvalidPayload, None)
+            }
             Message::Collective(message) => {
                 let child = self.cosigner.handle_message(cx, from, message);
-                self.absorb_cosigner(child)
+                self.absorb_cosigner(cx, child)
             }
             Message::Single(single) => self.on_single(from, &single),
         }
@@ -249,9 +267,14 @@ impl CosiVotes {
         if leader == self.me {
             return self.announce(cx, &statement).and(self.count(&statement));
         }
-        let verdict = cosigner::Command::Validated { digest: name(&statement), accept: true };
+        self.cosign(cx, name(&statement))
+    }
+
+    /// Lets this member cosign what it has voted for.
+    fn cosign(&mut self, cx: &mut Cx<'_>, digest: Name) -> Step {
+        let verdict = cosigner::Command::Validated { digest, accept: true };
         let child = self.cosigner.handle_command(cx, verdict);
-        child.map_or_else(|_| Step::none(), |child| self.absorb_cosigner(child))
+        child.map_or_else(|_| Step::none(), |child| self.absorb_cosigner(cx, child))
     }
 
     /// A member that commits holds the prepare certificate: nobody waits for its prepare vote.
@@ -295,18 +318,17 @@ impl CosiVotes {
             return Step::none(); // counted already
         }
         let (statement, signer) = (*statement, self.me.get());
-        let signature = self.single(&statement);
+        let signature = certificate::sign(&self.key, &self.roster.id(), &statement.to_signed());
         let vote = Message::Single(Single { statement, signer, signature });
         Step::none().send(To::One(*leader), vote)
-    }
-
-    fn single(&self, statement: &Statement) -> Signature {
-        certificate::sign(&self.key, &self.roster.id(), &statement.to_signed())
     }
 
     /// *Upon* a single vote: hold it against the member's last one, and count it.
     fn on_single(&mut self, from: Index, single: &Single) -> Step {
         let Single { statement, signer, signature } = single;
+        if !self.is_vote(statement) {
+            return self.blame(from, FaultKind::InvalidPayload, None);
+        }
         let signer = self.roster.index(*signer);
         let signed = statement.to_signed();
         let Some(signer) = signer
@@ -329,12 +351,15 @@ impl CosiVotes {
 
     /// *Upon* single votes of weight ≥ q: they are a certificate.
     fn count(&mut self, statement: &Statement) -> Step {
-        let own = self.cast.contains_key(statement).then(|| self.single(statement));
+        let voted = self.cast.contains_key(statement);
         let Some(ballot) = self.ballots.get_mut(statement) else { return Step::none() };
         if ballot.certificate.is_some() || ballot.singles.is_empty() {
             return Step::none();
         }
-        ballot.singles.extend(own.map(|signature| (self.me, signature)));
+        if voted && !ballot.singles.contains_key(&self.me) {
+            let own = certificate::sign(&self.key, &self.roster.id(), &statement.to_signed());
+            ballot.singles.insert(self.me, own);
+        }
         let voters = Mask::of(self.roster.size(), ballot.singles.keys().map(|index| index.get()));
         if self.roster.weight_of(&voters) < self.roster.quorum() {
             return Step::none();
@@ -355,15 +380,21 @@ impl CosiVotes {
         Step::none().event(Event::Certified { statement, certificate })
     }
 
-    /// *Upon* `Drop`: forget what comes before.
+    /// *Upon* `Drop`: forget what comes before. Who led a height to its end may lead the next,
+    /// with the nonces that are there; who lost its view does not.
     fn drop_before(&mut self, cx: &mut Cx<'_>, before: (Height, View)) -> Step {
         let old = |statement: &Statement| (statement.height, statement.view) < before;
+        let deposed = self.cast.iter().filter(|(s, _)| before.1 > View::ZERO && old(s));
+        let deposed: BTreeSet<_> = deposed.map(|(_, cast)| cast.leader).collect();
         let gone: BTreeSet<_> =
             self.cast.keys().chain(self.ballots.keys()).filter(|s| old(s)).copied().collect();
         for statement in &gone {
             self.cast.remove(statement);
             self.ballots.remove(statement);
             self.forget(cx, statement);
+        }
+        for leader in deposed {
+            let _ = self.cosigner.handle_command(cx, cosigner::Command::Drop { leader });
         }
         Step::none()
     }
@@ -388,11 +419,37 @@ impl CosiVotes {
         step
     }
 
-    /// A statement that cosi asks about is one that this member has not voted for, or not yet.
-    fn absorb_cosigner(&mut self, child: cosigner::Step) -> Step {
+    /// A statement that cosi asks about waits until this member votes for it. It has done so
+    /// when the vote came between two calls for nonces, and answered the first.
+    fn absorb_cosigner(&mut self, cx: &mut Cx<'_>, child: cosigner::Step) -> Step {
         let mut step = Step::none();
-        let _unvoted = step.absorb(child, Message::Collective, |never| match never {});
+        let events = step.absorb(child, Message::Collective, |never| match never {});
+        for event in events {
+            let cosigner::Event::Validate { digest, .. } = event else { continue };
+            let votes = self.cast.iter().filter(|(_, cast)| cast.leader != self.me);
+            if votes.into_iter().any(|(statement, _)| name(statement) == digest) {
+                step = step.and(self.cosign(cx, digest));
+            }
+        }
         step
+    }
+
+    /// Whether such a statement is voted on by this roster.
+    fn is_vote(&self, statement: &Statement) -> bool {
+        let votes = matches!(statement.kind, Kind::Prepare | Kind::Commit);
+        votes && statement.roster == self.roster.id()
+    }
+
+    /// Whether what a leader wants cosigned is a vote. Nothing else is kept.
+    fn is_on_a_vote(&self, message: &CosiMessage) -> bool {
+        let (CosiMessage::Announcement(_, statement)
+        | CosiMessage::Challenge(Said { what: Challenge { statement, .. }, .. }, _)) = message
+        else {
+            return true;
+        };
+        let encoded = statement.strip_prefix(&BYZCOIN[..]);
+        let statement = encoded.and_then(|bytes| Statement::decode(bytes).ok());
+        statement.is_some_and(|statement| self.is_vote(&statement))
     }
 
     fn blame(&mut self, culprit: Index, kind: FaultKind, evidence: Option<Evidence>) -> Step {

@@ -27,12 +27,12 @@ pub(super) struct Pool {
 pub(super) struct Case {
     pub(super) digest: Digest,
     pub(super) verdict: Verdict,
-    /// Whether an announcement waits for the verdict.
-    pub(super) announced: bool,
+    /// The announcement that waits for the verdict: the last one.
+    pub(super) announced: Option<SessionId>,
     /// The challenge that waits for the verdict: the last one.
     pub(super) challenge: Option<Waiting>,
-    /// What the announcement was answered with.
-    pub(super) offered: Option<Said<Commitment>>,
+    /// What the last announcement was answered with.
+    pub(super) offered: Option<(SessionId, Said<Commitment>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +78,16 @@ impl Pool {
 
     /// The statement's case; if there is none, one with this verdict.
     pub(super) fn case(&mut self, digest: Digest, verdict: Verdict, limit: usize) -> &mut Case {
-        let fresh = || Case { digest, verdict, announced: false, challenge: None, offered: None };
+        let fresh = || Case { digest, verdict, announced: None, challenge: None, offered: None };
         let at = self.cases.iter().position(|case| case.digest == digest);
         let case = at.and_then(|at| self.cases.remove(at)).unwrap_or_else(fresh);
         push(&mut self.cases, case, limit.max(1));
         self.cases.back_mut().expect("a case was put there")
+    }
+
+    /// Whether the application has yet to say what it makes of the statement.
+    pub(super) fn asks(&self, digest: &Digest) -> bool {
+        self.cases.iter().any(|case| case.digest == *digest && case.verdict == Verdict::Asked)
     }
 
     /// Keeps an answer.

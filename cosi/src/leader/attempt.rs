@@ -4,7 +4,10 @@ use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 
 use curve25519_dalek::{EdwardsPoint, Scalar, traits::Identity};
 
-use super::{Config, Step, desk::Offer};
+use super::{
+    Config, Step,
+    desk::{Desk, Offer},
+};
 use crate::{
     blame,
     challenge::{Challenge, ChallengeId, Terms},
@@ -49,13 +52,14 @@ impl Attempt {
     /// Challenges the owners of `offers`. The leader's own pair is drawn last and answers here,
     /// so nobody can choose nonces that cancel the sums.
     pub(super) fn new(
-        config: &Config,
+        Desk { config, drawn, .. }: &mut Desk,
         cx: &mut Cx<'_>,
         session: Session,
         statement: &StatementBytes,
         offers: Vec<(Index, Offer)>,
     ) -> Option<Self> {
-        let (_, pair, own) = NoncePair::draw(cx, &config.key);
+        let (_, pair, own) =
+            NoncePair::draw(cx, &config.key, &config.roster.id(), config.me, drawn);
         let points = offers.iter().map(|(_, offer)| offer.points);
         let sums = points.fold(own, |[r1, r2], [p1, p2]| [r1 + p1, r2 + p2]);
         let signers = offers.iter().map(|(member, _)| member.get()).chain([config.me.get()]);

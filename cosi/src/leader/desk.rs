@@ -38,6 +38,8 @@ pub(super) struct Desk {
     offered: u64,
     /// At most one entry for each member and kind.
     blamed: BTreeSet<(Index, FaultKind)>,
+    /// How many pairs of its own it drew.
+    pub(super) drawn: u64,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +59,7 @@ impl Desk {
     pub(super) fn new(config: Config) -> Self {
         let (offers, bench) = (BTreeMap::new(), BTreeMap::new());
         let (convicted, blamed) = (BTreeSet::new(), BTreeSet::new());
-        Self { config, offers, convicted, bench, offered: 0, blamed }
+        Self { config, offers, convicted, bench, offered: 0, blamed, drawn: 0 }
     }
 
     /// Takes an offer in, unless it is another leader's or was here before.
@@ -125,7 +127,7 @@ impl Desk {
         self.bench.values_mut().for_each(|bench| bench.left = bench.left.saturating_sub(1));
     }
 
-    /// The member withheld its response to the end.
+    /// The member withheld its response to the end of a session.
     pub(super) fn sit_out(&mut self, member: Index) {
         let bench = self.bench.entry(member).or_default();
         bench.term = bench.term.saturating_mul(2).clamp(1, LONGEST);

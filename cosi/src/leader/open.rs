@@ -6,12 +6,14 @@ use core::time::Duration;
 use super::{Event, Step, attempt::Attempt, desk::Desk};
 use crate::{
     challenge::ChallengeId,
+    domain::SESSION,
     machine::{Cx, Index, Time, To},
     mask::Mask,
     message::{Message, Response, Said, StatementBytes},
     session::{Digest, Session},
     signature::{CollectiveSignature, Policy},
-    transcript::fresh,
+    transcript::{Hash, fresh},
+    wire::Wire,
 };
 
 /// How often a member may refuse in one session and be asked again.
@@ -58,18 +60,19 @@ impl Open {
     ) -> Self {
         desk.count_down();
         let config = &desk.config;
+        // Hedged as nonces are: a name that comes twice would convict this leader.
+        let entropy = Hash::new(SESSION).fixed(&fresh(cx.rng())).number(desk.drawn);
         let session = Session {
             mode: config.mode,
             roster: config.roster.id(),
             statement: digest,
             leader: config.me.get(),
-            entropy: *fresh(cx.rng()),
+            entropy: entropy.bytes(&cx.now().encode()).digest(),
             attempt: 0,
         };
-        let said = Said::new(&config.key, session.clone());
         Self {
+            announcement: announcement(desk, &session, &statement),
             session,
-            announcement: Message::Announcement(said, statement.clone()),
             statement,
             policy,
             until: cx.now().after(config.timing.limit),
@@ -230,7 +233,7 @@ impl Open {
         let session = self.session.clone();
         self.session.attempt = self.session.attempt.saturating_add(1);
         self.wake = cx.now().after(patience(desk));
-        let attempt = Attempt::new(&desk.config, cx, session, &self.statement, offers);
+        let attempt = Attempt::new(desk, cx, session, &self.statement, offers);
         let Some(attempt) = attempt else { return Step::none() };
         let (id, step) = (attempt.id, attempt.ask());
         let alone = attempt.debtors().next().is_none();
@@ -270,14 +273,18 @@ impl Open {
         }
         self.phase = Phase::Gathering { graced: false };
         self.wake = cx.now().after(patience(desk));
+        // Under a new name, so that whoever committed for the old one commits anew: that pair
+        // may be spent, on a challenge that its owner never answers.
+        self.session.attempt = self.session.attempt.saturating_add(1);
+        self.announcement = announcement(desk, &self.session, &self.statement);
         self.announce_again(desk)
     }
 
     fn signed(&mut self, desk: &mut Desk, signature: CollectiveSignature) -> Step {
         let signed = |i: &Index| signature.mask.contains(i.get());
         let (present, absent): (Vec<_>, Vec<_>) = desk.config.roster.indices().partition(signed);
-        let debtors: Vec<_> = self.debtors();
-        debtors.into_iter().for_each(|member| desk.sit_out(member));
+        let overdue = self.attempts.iter().filter(|attempt| attempt.overdue);
+        overdue.flat_map(Attempt::debtors).for_each(|member| desk.sit_out(member));
         present.into_iter().for_each(|member| desk.redeem(member));
         self.phase = Phase::Over;
         let (digest, statement) = (self.session.statement, self.statement.to_vec());
@@ -300,6 +307,11 @@ impl Open {
     fn debtors(&self) -> Vec<Index> {
         self.attempts.iter().flat_map(Attempt::debtors).collect()
     }
+}
+
+fn announcement(desk: &Desk, session: &Session, statement: &StatementBytes) -> Message {
+    let said = Said::new(&desk.config.key, session.clone());
+    Message::Announcement(said, statement.clone())
 }
 
 fn patience(desk: &Desk) -> Duration {

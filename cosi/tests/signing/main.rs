@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod certificate;
 mod common;
 mod quotas;
 mod reference;

@@ -92,6 +92,52 @@ fn the_application_too_has_a_limit() {
     honest.validate(b"3");
 }
 
+/// A leader asks for one statement after another, so that its first are pushed out before the
+/// application has refused them: that takes no room from what another leader is to have signed.
+#[test]
+fn refusals_take_no_room_from_what_is_accepted() {
+    let limits = Limits { statements: 2, validated: 3, ..Limits::default() };
+    let mut honest = Honest::new(4, Policy::Quorum, limits);
+    for evil in 0..50u8 {
+        assert_eq!(honest.announce(0, &[evil]), None);
+    }
+    for evil in 0..50u8 {
+        honest.tell(Command::Validated { digest: Digest::of(&[evil]), accept: false });
+    }
+    for good in [b"good 1", b"good 2", b"good 3"] {
+        honest.validate(good);
+        honest.commitment(2, good);
+    }
+    assert_eq!(honest.asked.len(), 50);
+    // What is refused last is known, and not asked again; the others may be.
+    assert_eq!(honest.announce(0, &[49]), None);
+    assert_eq!(honest.asked.len(), 50);
+}
+
+/// What was turned down changes nothing.
+#[test]
+fn a_verdict_for_which_there_is_no_room_is_not_taken() {
+    let mut honest = Honest::new(4, Policy::Quorum, Limits { validated: 1, ..Limits::default() });
+    let digest = Digest::of(b"M");
+    assert_eq!(honest.announce(0, b"M"), None);
+    honest.tell(Command::Validated { digest, accept: false });
+    honest.validate(b"another");
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let command = Command::Validated { digest, accept: true };
+    let error = honest.cosigner.handle_command(&mut cx, command).unwrap_err();
+    assert_eq!(error, cosigner::Error::TooManyValidated);
+    assert_eq!(honest.announce(0, b"M"), None, "it is refused as before");
+    // A refusal is always taken.
+    honest.tell(Command::Forget { digest: Digest::of(b"another") });
+    honest.validate(b"M");
+    honest.commitment(2, b"M");
+    honest.tell(Command::Validated { digest, accept: false });
+    assert_eq!(honest.announce(0, b"M"), None);
+    assert_eq!(honest.announce(2, b"M"), None);
+    assert_eq!(honest.announce(3, b"M"), None);
+}
+
 /// A member floods a leader with commitments: a bounded number is kept, none is named twice, and
 /// the session goes on with one of them.
 #[test]
@@ -126,6 +172,21 @@ fn a_leader_keeps_a_bounded_number_of_commitments() {
     }
     let latest: Vec<_> = offers[99 - 8..].iter().rev().map(|said| said.what.nonce).collect();
     assert_eq!(named, latest);
+    // One that comes twice before it is spent is kept once.
+    honest.validate(b"twice");
+    let twice = Message::Commitment(honest.commitment(0, b"twice"));
+    for message in [twice.clone(), twice] {
+        let _ = world.leader.handle_message(&mut cx, at(&world.roster, 1), message);
+    }
+    for (statement, challenges) in [(b"first".to_vec(), 1), (b"again".to_vec(), 0)] {
+        let digest = Digest::of(&statement);
+        let command = cosi::leader::Command::Announce { statement, policy: Policy::Weight(2) };
+        let step = world.leader.handle_command(&mut cx, command).unwrap();
+        let messages = step.into_records().1.release().messages;
+        let named = messages.iter().filter(|(_, m)| matches!(m, Message::Challenge(..)));
+        assert_eq!(named.count(), challenges);
+        let _ = world.leader.handle_command(&mut cx, cosi::leader::Command::Abandon { digest });
+    }
     // What was spent comes again, from the network: it is not spent again.
     for said in &offers[99 - 8..] {
         let message = Message::Commitment(said.clone());

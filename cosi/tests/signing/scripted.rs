@@ -1,6 +1,8 @@
 //! A leader written by hand, and an honest cosigner under it: what it answers, once, and whom
 //! the evidence convicts.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use cosi::{
     Cosigner, Mode, Policy, blame,
     challenge::Challenge,
@@ -14,9 +16,15 @@ use cosi::{
     wire::{BoundedBytes, BoundedVec},
 };
 use curve25519_dalek::{EdwardsPoint, Scalar, edwards::CompressedEdwardsY, traits::Identity};
-use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{SeedableRng, TryCryptoRng, TryRng},
+};
 
-use crate::common::{at, key, roster};
+use crate::{
+    certificate::{of_scalars, secret},
+    common::{at, key, roster},
+};
 
 /// Member 1 is honest and cosigns; everybody else follows the script.
 pub(crate) struct Honest {
@@ -211,6 +219,8 @@ fn a_framing_leader_frames_nobody() {
         let renamed = Commitment { points, ..offer.what.clone() };
         assert_eq!(frame(&Said::new(&key(0), renamed.clone())), None);
         assert_eq!(frame(&Said::new(&key(2), Commitment { member: 2, ..renamed.clone() })), None);
+        let elsewhere = Commitment { roster: roster(5).id(), ..renamed.clone() };
+        assert_eq!(frame(&Said::new(&key(1), elsewhere)), None, "another roster's pair");
         assert_eq!(frame(&Said::new(&key(1), renamed)), Some(at(&honest.roster, 1)));
         // The statement swapped for another, under the old digest.
         let swapped = Challenge { statement: bytes(b"N"), ..said.what.clone() };
@@ -263,6 +273,7 @@ fn two_challenges_in_one_session_convict_the_leader_and_nothing_else_does() {
         assert_eq!((fault.culprit.get(), fault.kind), (0, FaultKind::Equivocation));
         let proof = fault.evidence.clone().unwrap();
         assert_eq!(blame::verify(&proof, &honest.roster), Some(fault.culprit));
+        assert_eq!(blame::verify(&proof, &roster(5)), None);
 
         // The same twice, another attempt, a signature by another: no contradiction.
         let session = honest.session(0, b"M", 1);
@@ -319,8 +330,57 @@ fn a_cosigner_answers_only_under_every_condition() {
     let session = honest.session(2, b"M", 0);
     let said = honest.challenge(&session, b"M", &commitment, EdwardsPoint::identity());
     assert_eq!(refused(honest.hear(2, Message::Challenge(said, nonce))).what.nonce, nonce);
+    // Nor does it commit to what it would not answer.
+    let foreign = Session { roster: roster(5).id(), ..honest.session(0, b"M", 7) };
+    let raw = Session { mode: Mode::Raw, ..honest.session(0, b"M", 7) };
+    for session in [foreign, raw] {
+        let message = Message::Announcement(Said::new(&key(0), session), bytes(b"M"));
+        assert_eq!(honest.hear(0, message), None);
+    }
+    assert_eq!(honest.asked, []);
     assert!(honest.faults.iter().all(|fault| fault.evidence.is_none()));
     assert_eq!(responded(honest.hear(0, Message::Challenge(good, nonce))).what.nonce, nonce);
+}
+
+/// A_Z = O, by a member that knows the honest one's key: the sum of all secrets is public.
+#[test]
+fn nobody_answers_under_keys_that_cancel() {
+    let roster = of_scalars(&[secret(0), secret(1), -secret(1)]);
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let config = cosigner::Config {
+        policy: Policy::Weight(1),
+        ..cosigner::Config::new(roster.clone(), at(&roster, 1), key(1))
+    };
+    let mut cosigner = Cosigner::restore(config, [], &mut cx).unwrap().0;
+    let verdict = Command::Validated { digest: Digest::of(b"M"), accept: true };
+    let _ = cosigner.handle_command(&mut cx, verdict).unwrap();
+    let session = Session {
+        mode: Mode::Accountable,
+        roster: roster.id(),
+        statement: Digest::of(b"M"),
+        leader: 0,
+        entropy: [9; 32],
+        attempt: 0,
+    };
+    let said = Said::new(&key(0), session.clone());
+    let message = Message::Announcement(said, bytes(b"M"));
+    let step = cosigner.handle_message(&mut cx, at(&roster, 0), message);
+    let output = step.into_records().1.release();
+    let [(_, Message::Commitment(offer))] = &output.messages[..] else { panic!() };
+    for (signers, answers) in [([1, 2], false), ([0, 1], true)] {
+        let challenge = Challenge {
+            session: session.clone(),
+            mask: Mask::of(3, signers),
+            commitments: offer.what.points,
+            statement: bytes(b"M"),
+        };
+        let message = Message::Challenge(Said::new(&key(0), challenge), offer.what.nonce);
+        let step = cosigner.handle_message(&mut cx, at(&roster, 0), message);
+        let output = step.into_records().1.release();
+        assert_eq!(matches!(output.messages[..], [(_, Message::Response(_))]), answers);
+        assert_eq!(output.faults.len(), usize::from(!answers));
+    }
 }
 
 #[test]
@@ -349,6 +409,12 @@ fn an_announcement_said_again_is_answered_verbatim_while_its_pair_is_unspent() {
     let mut honest = honest();
     let offer = honest.commitment(0, b"M");
     assert_eq!(honest.commitment(0, b"M"), offer);
+    // Under another name it is a call for another pair.
+    let session = honest.session(0, b"M", 1);
+    let message = Message::Announcement(Said::new(&key(0), session), bytes(b"M"));
+    let Some(Message::Commitment(other)) = honest.hear(0, message.clone()) else { panic!() };
+    assert_ne!(other, offer);
+    assert_eq!(honest.hear(0, message), Some(Message::Commitment(other)));
     let one = EdwardsPoint::mul_base(&Scalar::ONE);
     let said = honest.challenge(&honest.session(0, b"M", 0), b"M", &offer.what, one);
     responded(honest.hear(0, Message::Challenge(said, offer.what.nonce)));
@@ -420,10 +486,76 @@ fn what_was_verified_under_another_roster_is_dropped() {
     let mut honest = honest();
     let other = roster(5);
     let session = Session { roster: other.id(), ..honest.session(0, b"M", 0) };
-    let message = Message::Announcement(Said::new(&key(0), session), bytes(b"M"));
-    let verified = message.verify(&other).unwrap();
+    let announced = Message::Announcement(Said::new(&key(0), session), bytes(b"M"));
+    let committed = Message::Commitment(honest.commitment(0, b"M"));
+    let mut world = crate::common::World::new(4);
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     let mut cx = Cx::new(Time::default(), &mut rng);
-    let step = honest.cosigner.handle_verified(&mut cx, at(&other, 0), verified);
-    assert_eq!(step, cosigner::Step::none());
+    // Each kind, at the machine that is for it and at the one that is not: nobody is at fault.
+    for (from, message) in [(0, announced), (1, committed)] {
+        let verified = message.verify(&other).unwrap();
+        let step = honest.cosigner.handle_verified(&mut cx, at(&other, from), verified.clone());
+        assert_eq!(step, cosigner::Step::none());
+        let step = world.leader.handle_verified(&mut cx, at(&other, from), verified);
+        assert_eq!(step, cosi::leader::Step::none());
+    }
+}
+
+/// A generator that broke, and says the same for ever.
+struct Stuck;
+
+impl TryRng for Stuck {
+    type Error = core::convert::Infallible;
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        Ok(7)
+    }
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        Ok(7)
+    }
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        bytes.fill(7);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Stuck {}
+
+/// Three answers with one pair give the key away, and two pairs with one name an honest member.
+#[test]
+fn a_stuck_generator_draws_no_pair_and_no_name_twice() {
+    let honest = honest();
+    let (mut names, mut points, mut own) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut sessions = BTreeSet::new();
+    for restart in 0..2 {
+        let (mut rng, now) = (Stuck, Time::at(Duration::from_secs(restart)));
+        let mut cx = Cx::new(now, &mut rng);
+        let config = cosigner::Config::new(honest.roster.clone(), at(&honest.roster, 1), key(1));
+        let mut cosigner = Cosigner::restore(config, [], &mut cx).unwrap().0;
+        let mut world = crate::common::World::new(2);
+        for statement in [b"M", b"N", b"O"] {
+            let digest = Digest::of(statement);
+            let verdict = Command::Validated { digest, accept: true };
+            let _ = cosigner.handle_command(&mut cx, verdict).unwrap();
+            let said = Said::new(&key(0), honest.session(0, statement, 0));
+            let message = Message::Announcement(said, bytes(statement));
+            let step = cosigner.handle_message(&mut cx, at(&honest.roster, 0), message);
+            let output = step.into_records().1.release();
+            let [(_, Message::Commitment(said))] = &output.messages[..] else { panic!() };
+            assert!(names.insert(said.what.nonce), "one name twice");
+            assert!(points.insert(said.what.points), "one pair twice");
+
+            let offer = Commitment { roster: world.roster.id(), ..said.what.clone() };
+            let message = Message::Commitment(Said::new(&key(1), offer.clone()));
+            let _ = world.leader.handle_message(&mut cx, at(&world.roster, 1), message);
+            let (statement, policy) = (statement.to_vec(), Policy::Complete);
+            let command = cosi::leader::Command::Announce { statement, policy };
+            let step = world.leader.handle_command(&mut cx, command).unwrap();
+            let output = step.into_records().1.release();
+            let [(_, Message::Challenge(said, _))] = &output.messages[..] else { panic!() };
+            assert!(sessions.insert(said.what.session.id()), "two challenges in one session");
+            let both = said.what.commitments.iter().zip(&offer.points);
+            let leaders = both.map(|(sum, of)| (point(sum) - point(of)).compress().to_bytes());
+            assert!(own.insert(leaders.collect::<Vec<_>>()), "the leader's pair twice");
+        }
+    }
 }

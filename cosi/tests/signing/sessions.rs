@@ -196,6 +196,28 @@ fn lost_announcements_and_challenges_are_said_again() {
     }
 }
 
+/// Commitments are the leader's to spend on any statement. One that was spent on a statement that
+/// its owner refuses, or on a challenge that got lost, must not be the owner's last word.
+#[test]
+fn a_refused_statement_or_a_lost_challenge_takes_nobody_from_another_session() {
+    for (number, lossy) in (0..8u8).flat_map(|number| [(number, false), (number, true)]) {
+        let mut world = World::with(4, Mode::Accountable, Policy::Complete);
+        let [refused, good] = [&b"bad "[..], b"good"].map(|of| [of, &[number]].concat());
+        if lossy {
+            let digest = Digest::of(&refused);
+            world.corrupt([0], move |_, message| match &message {
+                Message::Challenge(said, _) if said.what.session.statement == digest => vec![],
+                _ => vec![(Duration::ZERO, message)],
+            });
+        }
+        world.announce(&refused);
+        world.announce(&good);
+        world.run();
+        assert!(world.signed(&good).1.is_empty());
+        assert_eq!(world.faults, []);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     /// Any participants: the signature verifies, and is the naive sum of what was said.

@@ -253,6 +253,31 @@ fn late_responses_complete_the_old_attempt() {
     assert_eq!(world.attempts(), 1);
 }
 
+/// The first attempt completes while the second is under way: who was asked in the second, and
+/// had no time to answer, is in nobody's debt, and what it commits to ahead counts.
+#[test]
+fn whoever_had_no_time_to_respond_is_in_the_next_session() {
+    let mut world = World::new(4);
+    let mut late = BTreeSet::from([2, 3]);
+    world.corrupt([2, 3], move |member, message| {
+        let delay = match &message {
+            Message::Response(_) if member == 2 => 1950,
+            Message::Commitment(_) if member == 3 => 300,
+            _ => return honest(message),
+        };
+        let delay = if late.remove(&member) { Duration::from_millis(delay) } else { NOW };
+        vec![(delay, message)]
+    });
+    world.announce(b"1");
+    world.run();
+    assert_eq!((world.signed(b"1").1, world.attempts()), (vec![3], 2));
+    assert_eq!(world.now, Duration::from_millis(2400), "the second attempt's responses are in");
+    world.announce(b"2");
+    world.run();
+    assert_eq!((world.signed(b"2").1, world.attempts()), (vec![], 3));
+    assert_eq!(world.now, Duration::from_millis(2500), "in one round trip");
+}
+
 /// They withhold in turns, and commit anew each time: were they let back in with their debt,
 /// they would go on for ever.
 #[test]
@@ -278,6 +303,17 @@ fn two_alternating_disruptors_do_not_stall() {
         assert_eq!(world.attempts(), 3, "F + 1");
         assert!(world.convicted().is_empty());
     }
+}
+
+/// A wrong response hides behind one that is withheld no longer than the patience.
+#[test]
+fn a_wrong_response_is_convicted_though_another_is_withheld() {
+    let mut world = World::new(7);
+    world.corrupt([2, 5], |member, m| if member == 2 { wrong(m) } else { withheld(m) });
+    world.announce(b"x");
+    world.run();
+    assert_eq!(world.signed(b"x").1, [2, 5]);
+    assert_eq!((world.attempts(), world.convicted()), (2, convicts([2])));
 }
 
 #[test]

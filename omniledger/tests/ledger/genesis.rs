@@ -6,6 +6,7 @@ use cosi::{
 };
 use omniledger::{
     Shape,
+    chain::MAX_TRANSACTIONS,
     genesis::{Genesis, GenesisError, Grant, Limits, MAX_BLOCK_BYTES, MAX_GRANTS},
     ledger::Ledger,
     transaction::{MAX_BYTES, Outpoint},
@@ -112,12 +113,15 @@ fn parameters_out_of_range_are_refused() {
     let long = "n".repeat(65);
     assert_eq!(Genesis::new(&long, members(&[1; 4]), vec![]), Err(GenesisError::Name));
     let least = u32::try_from(MAX_BYTES).unwrap();
-    for (transactions, bytes) in [(0, least), (1, least - 1), (1, MAX_BLOCK_BYTES + 1)] {
+    let most = u32::try_from(MAX_TRANSACTIONS).unwrap();
+    for (transactions, bytes) in
+        [(0, least), (1, least - 1), (1, MAX_BLOCK_BYTES + 1), (most + 1, least)]
+    {
         let genesis = Genesis { limits: Limits { transactions, bytes }, ..sample() };
         assert_eq!(refusal(&genesis), GenesisError::Limits);
     }
-    for bytes in [least, MAX_BLOCK_BYTES] {
-        let genesis = Genesis { limits: Limits { transactions: 1, bytes }, ..sample() };
+    for (transactions, bytes) in [(1, least), (most, MAX_BLOCK_BYTES)] {
+        let genesis = Genesis { limits: Limits { transactions, bytes }, ..sample() };
         assert!(genesis.roster().is_ok());
     }
 }

@@ -11,20 +11,18 @@ use cosi::{
 };
 use curve25519_dalek::{Scalar, rand_core::CryptoRng};
 use omniledger::{
-    Message, Peer,
+    Message, Node, Peer,
     byzcoin::{
         Height, Kind, Message as Consensus, Scope, View, domain,
         message::{Propose, ViewChange},
         statement::Lock,
         votes::{Message as Voting, Single},
     },
+    node::Event,
     validator,
 };
 
-use crate::{
-    cli::Adversary,
-    node::{Event, Node},
-};
+use crate::cli::Adversary;
 
 /// All Byzantine validators, in one hand.
 pub(crate) struct Byzantine {

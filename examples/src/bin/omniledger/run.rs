@@ -12,8 +12,8 @@ use cosi::{
     },
 };
 use omniledger::{
-    Genesis, Message, Peer, PoolLimits, Transaction, byzcoin, genesis::GenesisError, validator,
-    wallet,
+    Genesis, Message, Node, Peer, PoolLimits, Transaction, byzcoin, genesis::GenesisError,
+    node::Config, validator, wallet,
 };
 use rand_chacha::{
     ChaCha20Rng,
@@ -25,7 +25,6 @@ use crate::{
     block::{BlockError, Scenario},
     cli::{self, Adversary},
     export::Evidence,
-    node::{Config, Node},
     progress::Progress,
     world::World,
 };

@@ -9,9 +9,11 @@ use cosi::{
     roster::Roster,
     sim::Application,
 };
-use omniledger::{Peer, Session, byzcoin, validator, wallet};
-
-use crate::node::{Error, Event, Node};
+use omniledger::{
+    Node, Peer, Session, byzcoin,
+    node::{Error, Event},
+    validator, wallet,
+};
 
 /// What has been seen so far.
 #[derive(Debug)]
@@ -105,7 +107,8 @@ impl World {
             wallet::Event::Aborted { session, refusal } => {
                 self.aborted.entry(session).or_insert(refusal.name());
             }
-            _ => {}
+            // It may be committed yet; if it is not, the run does not end.
+            wallet::Event::Delayed { .. } | _ => {}
         }
     }
 

@@ -1,0 +1,425 @@
+//! Every wire type of the workspace, with values of it.
+
+use core::time::Duration;
+
+use byzcoin::{
+    Block, Height, Kind, Proposal, RecordOf, Scope, Statement, View,
+    block::Chunk,
+    message::{
+        Change, Decided, Message as Bft, MessageOf, NewView, Prepared, Propose, ViewChange, Wanted,
+    },
+    record::Record,
+    statement::Lock,
+    votes::{self, CosiVotes, Single},
+};
+use cosi::{
+    Certificate, CollectiveSignature, Mode, Statement as _, certificate,
+    challenge::{Challenge, ChallengeId},
+    domain::{BLAME, BYZCOIN, INDIVIDUAL},
+    keys::{PeerId, ProofOfPossession, Signature},
+    machine::{Evidence, Signed, Time},
+    mask::Mask,
+    merkle::{
+        map::{self, Map},
+        tree::{Path, Tree, leaf_hash},
+    },
+    message::{Commitment, Message as Speech, Refusal, Response, Said, StatementBytes},
+    nonce::NonceId,
+    roster::{Member, Opening, RosterId},
+    session::{self, Session, SessionId},
+    wire::{BoundedBytes, BoundedVec, Wire},
+};
+use omniledger::{
+    Decision, Genesis, GenesisId, Receipt, Shape, Transaction,
+    chain::{Entry, Verdict},
+    genesis::{Grant, Limits},
+    message::{Answer, Found, Guest, Peer},
+    transaction::{self, Declaration, Input, Outpoint, Output},
+    wallet,
+};
+use skipchain::{
+    BackLinks, BackProof, BlockId, ChainId, Conflict, Header, Inclusion, Link, LinkStatement,
+    Spine, Trust,
+};
+
+use super::round_trip;
+use crate::{
+    hops::HOPS,
+    town::{QUORUM, ROSTER, SIZE, TOWN, collective, individual, key, rng},
+};
+
+/// A wire type.
+pub(crate) struct Row {
+    /// What its inputs are called.
+    pub(crate) name: &'static str,
+    /// Tells whether bytes are a value, and holds what decoding promises.
+    pub(crate) decoder: fn(&[u8]) -> bool,
+    /// Some values, encoded.
+    pub(crate) samples: fn() -> Vec<Vec<u8>>,
+}
+
+macro_rules! rows {
+    ($($name:literal: $type:ty = $samples:expr;)*) => {
+        &[$(Row {
+            name: $name,
+            decoder: round_trip::<$type>,
+            samples: || {
+                let samples: Vec<$type> = Vec::from($samples);
+                samples.iter().map(Wire::encode).collect()
+            },
+        }),*]
+    };
+}
+
+/// Every wire type. An input's first byte is a row here: new rows go last, so that the corpus
+/// keeps its meaning.
+pub(crate) const ROWS: &[Row] = rows! {
+    "bytes": BoundedBytes<65_536> = [bytes()];
+    "items": BoundedVec<u64, 64> = [items(&[7, 8, 9])];
+    "time": Time = [Time::at(Duration::from_secs(7))];
+    "peer": PeerId = [PeerId::of(key(0).public())];
+    "signature": Signature = [signature()];
+    "possession": ProofOfPossession = [ProofOfPossession::prove(key(0), &mut rng(1))];
+    "roster-id": RosterId = [ROSTER.id()];
+    "member": Member = ROSTER.members();
+    "mask": Mask = [quorum()];
+    "path": Path = [path()];
+    "opening": Opening = [ROSTER.open(&quorum())];
+    "signed": Signed = [signed()];
+    "evidence": Evidence = [Evidence { domain: BLAME, statements: items(&[signed(), signed()]) }];
+    "collective": CollectiveSignature = [collective(b"statement")];
+    "certificate": Certificate = [
+        individual(&ROSTER, 0, &QUORUM, b"statement"),
+        Certificate::Collective(collective(b"statement")),
+    ];
+    "map-proof": map::Proof = map_proofs();
+
+    "cosi-mode": Mode = [Mode::Accountable, Mode::Raw];
+    "cosi-digest": session::Digest = [session::Digest::of(b"statement")];
+    "cosi-session": Session = [session()];
+    "cosi-session-id": SessionId = [session().id()];
+    "cosi-nonce": NonceId = [NonceId([7; 16])];
+    "cosi-commitment": Said<Commitment> = [said(commitment())];
+    "cosi-challenge": Said<Challenge> = [said(challenge())];
+    "cosi-challenge-id": ChallengeId = [challenge().id()];
+    "cosi-response": Said<Response> = [said(response())];
+    "cosi-refusal": Said<Refusal> = [said(refusal())];
+    "cosi-message": Speech = speeches();
+
+    "byzcoin-height": Height = [Height::FIRST];
+    "byzcoin-view": View = [View::ZERO];
+    "byzcoin-kind": Kind = [Kind::Proposal, Kind::Body];
+    "byzcoin-scope": Scope = [scope()];
+    "byzcoin-statement": Statement = [statement(Kind::Prepare)];
+    "byzcoin-lock": Lock = [lock()];
+    "byzcoin-header": byzcoin::Header = [proposal().header];
+    "byzcoin-proposal": Proposal = [proposal()];
+    "byzcoin-chunk": Chunk = [chunk()];
+    "byzcoin-body": byzcoin::Body = [body()];
+    "byzcoin-block": Block = [block()];
+    "byzcoin-decision": byzcoin::Decision<Certificate> = [decision()];
+    "byzcoin-wanted": Wanted = wanted();
+    "byzcoin-single": Single = [single()];
+    "byzcoin-votes": votes::Message = [
+        votes::Message::Collective(Speech::Commitment(said(commitment()))),
+        votes::Message::Single(single()),
+    ];
+    "byzcoin-message": MessageOf<CosiVotes> = bft();
+    "byzcoin-record": RecordOf<CosiVotes> = records();
+
+    "skipchain-block": BlockId = [BlockId([7; 32])];
+    "skipchain-chain": ChainId = [ChainId([7; 32])];
+    "skipchain-shape": Shape = [Shape::default()];
+    "skipchain-header": Header = [HOPS.head().clone()];
+    "skipchain-back-links": BackLinks = [HOPS.back(4).clone()];
+    "skipchain-spine": Spine = [HOPS.spine.clone()];
+    "skipchain-statement": LinkStatement = [HOPS.statement(0, 2)];
+    "skipchain-link": Link = [HOPS.link(2, 0), HOPS.link(0, 2)];
+    "skipchain-proof": skipchain::Proof<Certificate> = [HOPS.proof(&[(0, 1), (2, 0), (3, 0)])];
+    "skipchain-trust": Trust = [HOPS.client().trust().clone()];
+    "skipchain-back": BackProof = [HOPS.way_back(4, 0)];
+    "skipchain-inclusion": Inclusion = [Inclusion { path: path() }];
+    "skipchain-conflict": Conflict = [HOPS.conflict()];
+
+    "ledger-genesis": Genesis = [TOWN.genesis.clone()];
+    "ledger-genesis-id": GenesisId = [TOWN.genesis.id()];
+    "ledger-grant": Grant = &TOWN.genesis.grants[..];
+    "ledger-limits": Limits = [Limits::default()];
+    "ledger-session": transaction::Session = [found().session];
+    "ledger-outpoint": Outpoint = [input().outpoint];
+    "ledger-input": Input = [input()];
+    "ledger-output": Output = &payment().declaration.outputs[..];
+    "ledger-declaration": Declaration = [payment().declaration];
+    "ledger-transaction": Transaction = [payment()];
+    "ledger-entry": Entry = [Entry { at: 0, of: 1, verdict: Verdict::Committed(found().session) }];
+    "ledger-body": omniledger::chain::Body = [omniledger::chain::Body {
+        transactions: items(&[payment()]),
+    }];
+    "ledger-decision": Decision = TOWN.links.iter().map(|link| link.attestation().clone()).collect::<Vec<_>>();
+    "ledger-chain": skipchain::Proof<Decision> = [TOWN.chain(0, 2)];
+    "ledger-receipt": Receipt = [TOWN.receipt(0), TOWN.receipt(1)];
+    "ledger-found": Found = [found()];
+    "ledger-refusal": omniledger::Refusal = [omniledger::Refusal::Spent, omniledger::Refusal::Missing];
+    "ledger-peer": Peer = [Peer::Validator(PeerId::of(key(0).public())), Peer::Guest(7)];
+    "ledger-answer": Answer = [answer()];
+    "ledger-message": omniledger::Message = ledger_messages();
+    "ledger-record": wallet::Record = [
+        wallet::Record::Paid(payment()),
+        wallet::Record::Links(TOWN.chain(0, 2)),
+        wallet::Record::Found(found()),
+        wallet::Record::Aborted(found().session, omniledger::Refusal::Spent),
+    ];
+};
+
+fn bytes<const N: usize>() -> BoundedBytes<N> {
+    BoundedBytes::new(b"statement".to_vec()).expect("a few bytes")
+}
+
+fn items<T: Clone, const N: usize>(items: &[T]) -> BoundedVec<T, N> {
+    BoundedVec::new(items.to_vec()).expect("a few items")
+}
+
+fn signature() -> Signature {
+    key(0).sign(&INDIVIDUAL, b"statement")
+}
+
+fn quorum() -> Mask {
+    Mask::of(SIZE.into(), QUORUM)
+}
+
+fn path() -> Path {
+    Tree::new([7, 8, 9].map(|leaf| leaf_hash(&[leaf]))).path(1).expect("one of three")
+}
+
+fn signed() -> Signed {
+    Signed { statement: bytes(), signature: signature() }
+}
+
+fn map_proofs() -> Vec<map::Proof> {
+    let map: Map = (0..20).map(|number: u8| (leaf_hash(&[number]), [number; 32])).collect();
+    [1, 20, 21, 22].map(|number| map.prove(&leaf_hash(&[number]))).to_vec()
+}
+
+fn statement_bytes() -> StatementBytes {
+    bytes()
+}
+
+fn session() -> Session {
+    Session {
+        mode: Mode::Accountable,
+        roster: ROSTER.id(),
+        statement: session::Digest::of(b"statement"),
+        leader: 0,
+        entropy: [7; 32],
+        attempt: 1,
+    }
+}
+
+/// Said by the member that says so.
+pub(crate) fn said<T: cosi::message::Speech>(what: T) -> Said<T> {
+    Said::new(key(what.speaker()), what)
+}
+
+fn points() -> cosi::message::PointBytes {
+    [key(0), key(1)].map(|key| key.public().to_bytes())
+}
+
+fn commitment() -> Commitment {
+    Commitment {
+        roster: ROSTER.id(),
+        leader: 0,
+        member: 1,
+        nonce: NonceId([7; 16]),
+        points: points(),
+    }
+}
+
+pub(crate) fn challenge() -> Challenge {
+    Challenge {
+        session: session(),
+        mask: quorum(),
+        commitments: points(),
+        statement: statement_bytes(),
+    }
+}
+
+fn response() -> Response {
+    let (challenge, nonce, ahead) = (challenge().id(), NonceId([7; 16]), said(commitment()));
+    Response { challenge, member: 1, nonce, response: [9; 32], ahead }
+}
+
+fn refusal() -> Refusal {
+    let (challenge, nonce, ahead) = (challenge().id(), NonceId([7; 16]), said(commitment()));
+    Refusal { challenge, member: 1, nonce, ahead }
+}
+
+/// All that leader and cosigners say.
+pub(crate) fn speeches() -> Vec<Speech> {
+    vec![
+        Speech::Announcement(said(session()), statement_bytes()),
+        Speech::Commitment(said(commitment())),
+        Speech::Challenge(said(challenge()), NonceId([7; 16])),
+        Speech::Response(said(response())),
+        Speech::Refusal(said(refusal())),
+    ]
+}
+
+/// What the replicas' statements share.
+pub(crate) fn scope() -> Scope {
+    Scope { chain: [1; 32], epoch: 1, roster: ROSTER.id() }
+}
+
+fn statement(kind: Kind) -> Statement {
+    scope().statement(kind, Height::FIRST, View::ZERO, proposal().digest())
+}
+
+fn lock() -> Lock {
+    Lock { view: View::ZERO, digest: proposal().digest() }
+}
+
+fn body() -> byzcoin::Body {
+    byzcoin::Body::new(&[7; 70]).expect("a short body")
+}
+
+fn chunk() -> Chunk {
+    body().chunks().first().expect("70 bytes").clone()
+}
+
+fn proposal() -> Proposal {
+    let header = byzcoin::Header {
+        parent: [0; 32],
+        height: Height::FIRST,
+        first_view: View::ZERO,
+        next_roster: ROSTER.id(),
+        next_start: 0,
+        app: bytes(),
+    };
+    Proposal::new(header, &body())
+}
+
+fn block() -> Block {
+    Block { proposal: proposal(), body: body().to_bytes() }
+}
+
+fn certify(kind: Kind) -> Certificate {
+    individual(&ROSTER, 0, &QUORUM, &statement(kind).to_signed())
+}
+
+/// A decision, whole.
+pub(crate) fn decision() -> byzcoin::Decision<Certificate> {
+    byzcoin::Decision { block: block(), view: View::ZERO, certificate: certify(Kind::Commit) }
+}
+
+fn single() -> Single {
+    let statement = statement(Kind::Prepare);
+    let signature = certificate::sign(key(1), &ROSTER.id(), &statement.to_signed());
+    Single { statement, signer: 1, signature }
+}
+
+fn wanted() -> Vec<Wanted> {
+    let digest = proposal().digest();
+    vec![
+        Wanted::Decisions(Height::FIRST),
+        Wanted::NewView(Height::FIRST, View::ZERO),
+        Wanted::Proposal(Height::FIRST, View::ZERO),
+        Wanted::Content(Height::FIRST, digest),
+        Wanted::Certificate(Height::FIRST, View::ZERO),
+        Wanted::Chunks(Height::FIRST, digest, items(&[0, 3])),
+    ]
+}
+
+fn signs(position: u16, statement: &Statement) -> Signature {
+    key(position).sign(&BYZCOIN, &statement.encode())
+}
+
+fn propose() -> Propose<Signature> {
+    let signature = signs(0, &statement(Kind::Proposal));
+    Propose { view: View::ZERO, proposal: proposal(), signer: 0, signature }
+}
+
+fn prepared() -> Prepared<Certificate> {
+    Prepared { height: Height::FIRST, lock: lock(), certificate: certify(Kind::Prepare) }
+}
+
+fn decided() -> Decided<Certificate> {
+    Decided { proposal: proposal(), view: View::ZERO, certificate: certify(Kind::Commit) }
+}
+
+fn change(signer: u16, lock: Option<Lock>) -> ViewChange<Signature> {
+    let (height, view) = (Height::FIRST, View::ZERO.next());
+    let said = scope().statement(Kind::ViewChange, height, view, Lock::digest(lock));
+    let change = Change { signer, lock, signature: signs(signer, &said) };
+    ViewChange { height, view, change }
+}
+
+fn new_view() -> NewView<Signature, Certificate> {
+    let changes = QUORUM.map(|signer| change(signer, (signer == 1).then(lock)).change);
+    NewView {
+        height: Height::FIRST,
+        view: View::ZERO.next(),
+        changes: items(&changes),
+        certificate: Some(certify(Kind::Prepare)),
+    }
+}
+
+/// All that replicas say, what is signed first.
+pub(crate) fn bft() -> Vec<MessageOf<CosiVotes>> {
+    let digest = proposal().digest();
+    vec![
+        Bft::Propose(propose()),
+        Bft::Prepared(prepared()),
+        Bft::Decided(decided()),
+        Bft::ViewChange(change(2, None)),
+        Bft::ViewChange(change(1, Some(lock()))),
+        Bft::NewView(new_view()),
+        Bft::Content(proposal()),
+        Bft::Chunk { height: Height::FIRST, digest, chunk: chunk() },
+        Bft::Votes(votes::Message::Single(single())),
+        Bft::Pull(Wanted::Content(Height::FIRST, digest)),
+    ]
+}
+
+fn records() -> Vec<RecordOf<CosiVotes>> {
+    let digest = proposal().digest();
+    vec![
+        Record::Decided(decided()),
+        Record::Entered(new_view()),
+        Record::OwnProposal(View::ZERO, proposal()),
+        Record::Body(proposal(), body()),
+        Record::VotedPrepare(Height::FIRST, View::ZERO, digest),
+        Record::VotedCommit(Height::FIRST, View::ZERO, digest),
+        Record::HighPc(prepared()),
+        Record::ViewChange(change(1, Some(lock()))),
+    ]
+}
+
+fn payment() -> Transaction {
+    TOWN.payments.first().expect("four payments").clone()
+}
+
+fn input() -> Input {
+    *payment().declaration.inputs.first().expect("one input")
+}
+
+fn found() -> Found {
+    TOWN.found.first().expect("two places").clone()
+}
+
+fn answer() -> Answer {
+    Answer {
+        links: Some(TOWN.chain(0, 2)),
+        found: items(&[found()]),
+        refused: items(&[(found().session, omniledger::Refusal::Misdeclared)]),
+    }
+}
+
+fn ledger_messages() -> Vec<omniledger::Message> {
+    let sessions = items(&[found().session]);
+    let message = Box::new(Bft::Pull(Wanted::Decisions(Height::FIRST)));
+    vec![
+        omniledger::Message::Shard { epoch: 0, shard: 0, message },
+        omniledger::Message::Guest(Guest::Submit(items(&[payment()]))),
+        omniledger::Message::Guest(Guest::Ask { head: 1, sessions }),
+        omniledger::Message::Guest(Guest::Answer(answer())),
+    ]
+}

@@ -1,0 +1,321 @@
+//! A leader and three cosigners on a network that does its worst. All members are honest.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use cosi::{
+    CollectiveSignature, Cosigner, Leader, Policy, cosigner,
+    domain::ACCOUNTABLE,
+    leader,
+    machine::{Cx, Fault, Index, Time},
+    message::Message,
+    nonce::NonceId,
+    roster::Keys,
+    wire::Wire,
+};
+use curve25519_dalek::{EdwardsPoint, Scalar, edwards::CompressedEdwardsY, traits::Identity};
+use rand_chacha::ChaCha20Rng;
+use sha2::{Digest as _, Sha512};
+
+use crate::{
+    actions::Actions,
+    town::{ROSTER, SIZE, key, member, receives, rng},
+};
+
+/// The most messages on their way. The oldest is lost to make room.
+const IN_FLIGHT: usize = 64;
+
+/// Each byte is an action; a corruption takes the next one as its place.
+///
+/// # Panics
+/// When a signature that the leader reports does not hold; when a nonce answers two challenges;
+/// when anyone is convicted, or blamed for more than a message that the network corrupted; when
+/// a statement stays unsigned although all messages arrive.
+pub fn cosi(input: &[u8]) {
+    run(input).end();
+}
+
+fn run(input: &[u8]) -> World {
+    let (mut world, mut actions) = (World::new(), Actions::new(input));
+    while let Some((kind, detail)) = actions.next() {
+        let place = if kind == 3 { actions.byte() } else { 0 };
+        world.act(kind, detail, place);
+    }
+    world
+}
+
+/// Inputs that reach deep.
+pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
+    let all = 7 << 5;
+    let seeds: [(&str, &[u8]); 7] = [
+        ("nothing", &[]),
+        ("signed", &[6 << 5, all]),
+        ("ahead", &[6 << 5, all, 0xc1, all, 0xc2, all, 0xc3, all]),
+        ("crash", &[6 << 5, 0, 0xa1, all, 0x80, all, 0x80, all]),
+        ("corrupt", &[6 << 5, 0x60, 200, 0, 0, 0x61, 90, all, 0x80, all]),
+        ("twice", &[6 << 5, 0x40, 0x41, 0x42, all, 0x40, 0x41, all]),
+        ("lost", &[6 << 5, 0, 0, 0, 0x20, 0, 0, 0x80, all, 0xc1, 0x21, all, 0x80, 0xa0, 0xc0, all]),
+    ];
+    seeds.map(|(name, input)| (name.to_owned(), input.to_vec())).to_vec()
+}
+
+/// A message on its way.
+#[derive(Clone)]
+struct Sent {
+    from: u16,
+    to: u16,
+    bytes: Vec<u8>,
+    corrupted: bool,
+}
+
+struct World {
+    now: Time,
+    rng: ChaCha20Rng,
+    leader: Leader,
+    cosigners: BTreeMap<u16, Cosigner>,
+    /// At most [`IN_FLIGHT`].
+    queue: Vec<Sent>,
+    /// What each pair answered: at most as many as there were actions.
+    answered: BTreeMap<(u16, NonceId), Vec<u8>>,
+    /// From whom whom a corrupted message reached, (from, to).
+    corrupted: BTreeSet<(u16, u16)>,
+    signed: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        let cosigners = (1..SIZE).map(|at| (at, start(at))).collect();
+        Self {
+            now: Time::default(),
+            rng: rng(9),
+            leader: lead(),
+            cosigners,
+            queue: Vec::new(),
+            answered: BTreeMap::new(),
+            corrupted: BTreeSet::new(),
+            signed: 0,
+        }
+    }
+
+    fn act(&mut self, kind: u8, detail: u8, place: u8) {
+        let at = usize::from(detail).checked_rem(self.queue.len());
+        match (kind, at) {
+            (0, Some(at)) => {
+                let sent = self.queue.remove(at);
+                self.deliver(sent);
+            }
+            (1, Some(at)) => drop(self.queue.remove(at)),
+            (2, Some(at)) => {
+                if let Some(sent) = self.queue.get(at).cloned() {
+                    self.post(sent);
+                }
+            }
+            (3, Some(at)) => self.corrupt(at, place),
+            (4, _) => self.pass(detail),
+            (5, _) if detail & 3 == 0 => self.leader = lead(),
+            (5, _) => {
+                let at = u16::from(detail & 3);
+                self.cosigners.insert(at, start(at));
+            }
+            (6, _) => self.announce(&[detail % 4]),
+            (7, _) => self.settle(IN_FLIGHT),
+            _ => {}
+        }
+    }
+
+    /// Has a statement signed. It may be being signed, or be one too many.
+    fn announce(&mut self, statement: &[u8]) {
+        let (statement, policy) = (statement.to_vec(), Policy::Quorum);
+        let mut cx = Cx::new(self.now, &mut self.rng);
+        let command = leader::Command::Announce { statement, policy };
+        if let Ok(step) = self.leader.handle_command(&mut cx, command) {
+            self.take(step);
+        }
+    }
+
+    /// Time passes: until the leader has something to do, or some quarters of a second.
+    fn pass(&mut self, detail: u8) {
+        let some = self.now.after(Duration::from_millis(u64::from(detail).saturating_mul(250)));
+        let due = self.leader.next_timeout().filter(|_| detail == 0);
+        self.now = self.now.max(due.unwrap_or(some));
+        let mut cx = Cx::new(self.now, &mut self.rng);
+        let step = self.leader.handle_timeout(&mut cx);
+        self.take(step);
+        let next = self.leader.next_timeout();
+        assert!(next.is_none_or(|next| next > self.now), "a deadline that does not advance");
+    }
+
+    /// Flips one bit of a message.
+    fn corrupt(&mut self, at: usize, place: u8) {
+        let Some(sent) = self.queue.get_mut(at) else { return };
+        let len = sent.bytes.len();
+        let byte = usize::from(place).wrapping_mul(len).wrapping_shr(8);
+        if let Some(byte) = sent.bytes.get_mut(byte) {
+            *byte ^= 1_u8.wrapping_shl(place.into());
+            sent.corrupted = true;
+        }
+    }
+
+    fn deliver(&mut self, Sent { from, to, bytes, corrupted }: Sent) {
+        let Ok(message) = Message::decode(&bytes) else {
+            assert!(corrupted, "what an honest member sent does not decode");
+            return;
+        };
+        if corrupted {
+            self.corrupted.insert((from, to));
+        }
+        let mut cx = Cx::new(self.now, &mut self.rng);
+        if to == 0 {
+            let step = self.leader.handle_message(&mut cx, member(from), message);
+            return self.take(step);
+        }
+        let Some(cosigner) = self.cosigners.get_mut(&to) else { return };
+        let step = cosigner.handle_message(&mut cx, member(from), message);
+        self.take_from(to, step);
+    }
+
+    fn take(&mut self, step: leader::Step) {
+        let output = step.into_records().1.release();
+        for (to, message) in output.messages {
+            let bytes = message.encode();
+            for at in (1..SIZE).filter(|at| receives(&to, member(*at))) {
+                self.post(Sent { from: 0, to: at, bytes: bytes.clone(), corrupted: false });
+            }
+        }
+        for event in output.events {
+            if let leader::Event::Signed { statement, signature, .. } = event {
+                assert!(holds(&signature, &statement), "a signature that does not hold");
+                self.signed = self.signed.wrapping_add(1);
+            }
+        }
+        output.faults.iter().for_each(|fault| self.excuse(0, fault));
+    }
+
+    fn take_from(&mut self, at: u16, step: cosigner::Step) {
+        let output = step.into_records().1.release();
+        for (to, message) in output.messages {
+            assert!(receives(&to, member(0)), "a cosigner speaks to its leader alone");
+            if let Message::Response(said) = &message {
+                let (pair, answer) = ((at, said.what.nonce), said.what.challenge);
+                let answer = [&answer.0[..], &said.what.response].concat();
+                let first = self.answered.entry(pair).or_insert_with(|| answer.clone());
+                assert_eq!(*first, answer, "a nonce answers twice");
+            }
+            self.post(Sent { from: at, to: 0, bytes: message.encode(), corrupted: false });
+        }
+        output.faults.iter().for_each(|fault| self.excuse(at, fault));
+        for event in output.events {
+            let cosigner::Event::Validate { digest, .. } = event else { continue };
+            let Some(cosigner) = self.cosigners.get_mut(&at) else { continue };
+            let verdict = cosigner::Command::Validated { digest, accept: true };
+            let mut cx = Cx::new(self.now, &mut self.rng);
+            if let Ok(step) = cosigner.handle_command(&mut cx, verdict) {
+                self.take_from(at, step);
+            }
+        }
+    }
+
+    /// Who delivers a corrupted message answers for it, and nobody for anything else.
+    fn excuse(&self, at: u16, fault: &Fault<Index>) {
+        let heard = self.corrupted.contains(&(fault.culprit.get(), at));
+        assert!(heard && fault.evidence.is_none(), "{at} blames an honest member: {fault:?}");
+    }
+
+    fn post(&mut self, sent: Sent) {
+        if self.queue.len() >= IN_FLIGHT {
+            self.queue.remove(0);
+        }
+        self.queue.push(sent);
+    }
+
+    /// Delivers what is on its way and what follows, in order, so many messages at most.
+    fn settle(&mut self, most: usize) {
+        for _ in 0..most {
+            if self.queue.is_empty() {
+                return;
+            }
+            let sent = self.queue.remove(0);
+            self.deliver(sent);
+        }
+    }
+
+    /// The network heals: whatever happened, a statement is signed before the leader gives up.
+    fn end(mut self) {
+        self.queue.clear();
+        self.now = self.now.after(Duration::from_secs(100));
+        while self.leader.next_timeout().is_some() {
+            self.pass(0); // what was left open is given up, or signed
+            self.settle(1000);
+        }
+        let before = self.signed;
+        self.announce(b"at last");
+        self.settle(1000);
+        while self.leader.next_timeout().is_some() {
+            self.pass(0);
+            self.settle(1000);
+        }
+        assert!(self.signed > before, "all are honest, all arrives, and nothing is signed");
+    }
+}
+
+fn lead() -> Leader {
+    let config = leader::Config::new(ROSTER.clone(), member(0), key(0).clone());
+    Leader::new(config).expect("the leader's own key")
+}
+
+fn start(at: u16) -> Cosigner {
+    let config = cosigner::Config::new(ROSTER.clone(), member(at), key(at).clone());
+    Cosigner::new(config).expect("the cosigner's own key")
+}
+
+/// Whether three of the four signed: [s]B = R + [c]A, c = SHA-512(R ‖ A ‖ m).
+fn holds(signature: &CollectiveSignature, statement: &[u8]) -> bool {
+    let CollectiveSignature { commitment, response, mask } = signature;
+    let [set] = mask.as_bytes() else { return false };
+    let signers = (0..SIZE).filter(|at| set.wrapping_shr((*at).into()) & 1 == 1);
+    let keys = signers.map(|at| *key(at).public().point());
+    let (count, sum) = keys.fold((0_usize, EdwardsPoint::identity()), |(count, sum), key| {
+        (count.wrapping_add(1), sum + key)
+    });
+    let Some(r) = CompressedEdwardsY(*commitment).decompress() else { return false };
+    let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(*response));
+    let Some(s) = s else { return false };
+    let signed = [&ACCOUNTABLE[..], &Keys::id(&*ROSTER).0, &[*set], statement].concat();
+    let hash = Sha512::new().chain_update(commitment).chain_update(sum.compress().as_bytes());
+    let c = Scalar::from_bytes_mod_order_wide(&hash.chain_update(signed).finalize().into());
+    count >= 3 && *set < 1 << SIZE && EdwardsPoint::mul_base(&s) == r + c * sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::town::collective;
+
+    /// What the seeds are called is what happens.
+    #[test]
+    fn seeds_reach_signatures_and_blame() {
+        let reached = |name: &str| {
+            let (_, input) = seeds().into_iter().find(|(seed, _)| seed == name).unwrap();
+            run(&input)
+        };
+        assert_eq!(reached("nothing").signed, 0);
+        assert_eq!(reached("signed").signed, 1);
+        assert_eq!(reached("ahead").signed, 4);
+        assert!(reached("crash").signed > 0);
+        assert!(!reached("corrupt").corrupted.is_empty());
+        assert_eq!(reached("twice").signed, 1);
+        assert_eq!(reached("lost").signed, 2);
+    }
+
+    #[test]
+    fn a_signature_that_does_not_hold_is_noticed() {
+        let signature = collective(b"statement");
+        assert!(holds(&signature, b"statement"));
+        assert!(!holds(&signature, b"another"));
+        let mut other = signature.clone();
+        other.response[0] ^= 1;
+        assert!(!holds(&other, b"statement"));
+        let mask = cosi::mask::Mask::of(SIZE.into(), [0, 1]);
+        assert!(!holds(&CollectiveSignature { mask, ..signature }, b"statement"));
+    }
+}
