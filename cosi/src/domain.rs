@@ -128,6 +128,17 @@ domains! {
     OUTPOINT = "omniledger/v1/op";
     /// An unspent output in a ledger's state.
     UNSPENT = "omniledger/v1/ux";
+
+    /// Names a session, and is what the owners of its inputs sign.
+    ATOMIX_SESSION = "atomix/v1/sess";
+    /// Names an output of a session.
+    ATOMIX_OUTPOINT = "atomix/v1/out";
+    /// An unspent output in a shard's state.
+    ATOMIX_UNSPENT = "atomix/v1/coin";
+    /// What a shard decided on a session.
+    ATOMIX_VERDICT = "atomix/v1/verd";
+    /// A shard's state.
+    ATOMIX_STATE = "atomix/v1/state";
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use crate::{
     deal::{DealError, Merged, statement},
     group::{PointBytes, Terms, decode_point, decode_scalar},
     sharing::{MAX_TRUSTEES, Sharing, values},
+    wide::Wide,
 };
 
 /// A deal: 32·(n + 4) bytes, and a length.
@@ -60,21 +61,23 @@ pub(crate) struct Drawn {
 fn weights(transcript: &mut Transcript, sharing: &Sharing) -> Vec<Scalar> {
     let n = sharing.trustees();
     let free = n.saturating_sub(sharing.threshold());
-    let mut differences: Vec<_> = (0..free).map(|_| transcript.challenge(b"m*")).collect();
+    let differences = (0..free).map(|_| Wide::new(&transcript.challenge(b"m*")));
+    let mut differences: Vec<_> = differences.collect();
     let weigh = |inverse: &Scalar| {
-        let value = differences.first().copied().unwrap_or_default();
+        let value = differences.first().map(Wide::reduce).unwrap_or_default();
         advance(&mut differences);
         value * inverse
     };
     sharing.dual().iter().map(weigh).collect()
 }
 
-/// From the forward differences at a point to those at the next.
-fn advance(differences: &mut [Scalar]) {
+/// From the forward differences at a point to those at the next. They stay below 2^512: after
+/// i ≤ 256 steps they are sums of 2^i scalars at most.
+fn advance(differences: &mut [Wide]) {
     let mut rest = differences;
     while let [first, tail @ ..] = mem::take(&mut rest) {
         if let Some(next) = tail.first() {
-            *first += next;
+            first.add(next);
         }
         rest = tail;
     }

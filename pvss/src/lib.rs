@@ -15,6 +15,7 @@ mod secret;
 mod share;
 mod sharing;
 mod trustee;
+mod wide;
 
 pub use chosen::{Chosen, ChosenError, ChosenId};
 pub use deal::{Deal, DealError, VerifiedDeal, deal, verify_all};

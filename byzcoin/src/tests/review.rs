@@ -185,3 +185,128 @@ fn the_last_view_is_asked_for_once() {
     assert!(said.len() > 3 && said.iter().all(|bytes| *bytes == said[0]));
     world.check();
 }
+
+/// A new view convinces without its leader's signature, so a rival may open the view for some
+/// by other view changes than the leader's. It wastes that view, and the next one is whole.
+#[test]
+fn a_rival_new_view_wastes_one_view_at_most() {
+    let mut world = World::new(4, &[0]);
+    let block = world.block(V0, b"one");
+    world.put(0, &[1, 2, 3], V0, &block);
+    world.run_all();
+    // 0 shows the certificate to 1 alone.
+    let lock = Lock { view: V0, digest: block.0.digest() };
+    let prepared = world.prepared(H, lock).unwrap();
+    world.post(0, 1, Message::Prepared(prepared));
+    world.run_all();
+    let view = View::new(1);
+    (1..4).for_each(|node| world.time_out(node));
+    let mut free: Vec<_> = [2, 3].map(|node| world.asked(node, H, view).unwrap()).into();
+    free.push(world.view_change(0, H, view, None));
+    let rival = world.new_view(free, None);
+    for to in [2, 3] {
+        let sent = super::world::Sent { from: 0, to, message: Message::NewView(rival.clone()) };
+        world.deliver(sent);
+    }
+    assert_eq!([1, 2, 3].map(|node| world.replica(node).view()), [V0, view, view]);
+    world.offer_all();
+    assert!(world.settle(1));
+    world.check();
+    assert_eq!(world.node(2).decided[&H], lock.digest);
+    let views = world.events.iter().filter_map(|(_, event)| match event {
+        Event::Decided { view, .. } => Some(*view),
+        _ => None,
+    });
+    assert!(views.clone().count() == 3 && views.into_iter().all(|at| at == View::new(2)));
+}
+
+#[test]
+fn a_new_view_of_too_few_or_doubled_signers_is_refused() {
+    let mut world = World::new(4, &[0]);
+    world.offer_all();
+    let view = View::new(1);
+    [2, 3].into_iter().for_each(|node| world.time_out(node));
+    world.pending.clear();
+    let mut changes: Vec<_> = [2, 3].map(|node| world.asked(node, H, view).unwrap()).into();
+    let own = world.view_change(0, H, view, None);
+    let two = world.new_view(changes.clone(), None);
+    let doubled = [&changes[..], &[changes[0].clone()]].concat();
+    let doubled = world.new_view(doubled, None);
+    changes.push(own);
+    let whole = world.new_view(changes, None);
+    let disordered: Vec<_> = whole.changes.iter().rev().cloned().collect();
+    let mut disorder = whole.clone();
+    disorder.changes = cosi::wire::BoundedVec::new(disordered).unwrap();
+    for wrong in [two, doubled, disorder] {
+        world.post(0, 1, Message::NewView(wrong));
+        world.run(|sent| sent.to == 1);
+        assert_eq!(world.replica(1).view(), V0);
+    }
+    world.post(0, 1, Message::NewView(whole));
+    world.run(|sent| sent.to == 1);
+    assert_eq!(world.replica(1).view(), view);
+    world.check();
+}
+
+#[test]
+fn a_new_view_below_what_was_asked_for_is_ignored() {
+    let mut world = World::new(4, &[0]);
+    world.offer_all();
+    let view = View::new(1);
+    (1..4).for_each(|node| world.time_out(node));
+    let changes = [1, 2, 3].map(|node| world.asked(node, H, view).unwrap());
+    let new_view = world.new_view(changes.into(), None);
+    // 2 hears all that ask, and none that answers: it asks for the view after.
+    world.run(|sent| sent.to == 2 && matches!(sent.message, Message::ViewChange(_)));
+    world.pending.clear();
+    world.time_out(2);
+    world.pending.clear();
+    assert!(world.asked(2, H, View::new(2)).is_some());
+    world.post(0, 2, Message::NewView(new_view.clone()));
+    world.post(0, 3, Message::NewView(new_view));
+    world.run(|sent| sent.from == 0);
+    assert_eq!([2, 3].map(|node| world.replica(node).view()), [V0, view]);
+    world.offer_all();
+    assert!(world.settle(1));
+    world.check();
+}
+
+#[test]
+fn f_plus_one_that_ask_for_a_view_take_the_others_along_and_f_do_not() {
+    let mut world = World::new(4, &[0]);
+    world.offer_all();
+    let view = View::new(1);
+    let lie = world.view_change(0, H, View::new(7), None);
+    world.post(0, 1, Message::ViewChange(lie));
+    world.run(|sent| sent.from == 0);
+    assert!(!world.replica(1).has_asked(), "one member's word");
+    world.time_out(2);
+    world.run(|sent| sent.to == 1);
+    // The lowest of the views that they ask for.
+    assert!(world.asked(1, H, view).is_some() && world.asked(1, H, View::new(7)).is_none());
+    world.check();
+}
+
+#[test]
+fn no_block_is_looked_at_before_its_parent_is_here() {
+    let mut world = World::new(4, &[]);
+    world.busy = 2;
+    world.offer_all();
+    let first =
+        |sent: &super::world::Sent| matches!(&sent.message, Message::Chunk { height: H, .. });
+    // 3 gets the body at height 2, and not the one at height 1.
+    world.run(|sent| sent.to != 3 || !first(sent));
+    let asked = |world: &World| {
+        let mut of_3 = world.events.iter().filter(|(node, _)| *node == 3);
+        of_3.any(|(_, event)| matches!(event, Event::Validate { .. }))
+    };
+    assert_eq!(world.replica(3).height(), Height::new(3));
+    assert!(!asked(&world), "valid as a function of the parent's state and the block");
+    let prepares = world.sent.iter().any(|sent| match &sent.message {
+        Message::Votes(sig) => sent.from == 3 && sig.statement.kind == Kind::Prepare,
+        _ => false,
+    });
+    assert!(!prepares);
+    assert!(world.settle(2));
+    world.check();
+}

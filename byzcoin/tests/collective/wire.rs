@@ -53,7 +53,7 @@ fn every_message_has_one_encoding() {
     assert_eq!(digest, FORMAT, "the format has changed: that is a decision");
 }
 
-/// The first bytes of the hash over the encodings of each message.
+/// The first bytes of the hash over the encodings of each message. Nonces are drawn into it.
 const FORMAT: &str = "9913dcc02d24146d";
 
 #[test]

@@ -10,6 +10,7 @@
 
 mod certificate;
 mod common;
+mod framing;
 mod quotas;
 mod reference;
 mod ros;

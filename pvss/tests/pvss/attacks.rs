@@ -12,8 +12,8 @@ use curve25519_dalek::{
     traits::{Identity, IsIdentity},
 };
 use pvss::{
-    Chosen, Deal, DealError, KeysError, Registration, Scheme, ShareError, ShareKeys, Sharing,
-    TrusteeError, verify_all,
+    Chosen, Deal, DealError, KeysError, MAX_TRUSTEES, Registration, Scheme, ShareError, ShareKeys,
+    Sharing, TrusteeError, verify_all,
 };
 
 use crate::{common::*, published::*};
@@ -35,7 +35,7 @@ fn garbage(n: usize) -> Vec<RistrettoPoint> {
 
 #[test]
 fn a_deal_meets_the_published_equations() {
-    for (n, t) in [(1, 1), (4, 4), (7, 3)] {
+    for (n, t) in [(1, 1), (4, 4), (7, 3), (MAX_TRUSTEES, 1)] {
         let sharing = group(n, t, DH);
         let hand = Hand::from_wire(&dealt(&sharing, 0).0);
         let errors = hand.checked(whole(&sharing, &dealer(0)), t, &xs(n));

@@ -50,12 +50,13 @@ pub(crate) fn dual(
     shares.iter().for_each(|share| transcript.append(b"C", &bytes(share)));
     let n = i64::try_from(xs.len()).unwrap();
     let differences: Vec<_> = (t..xs.len()).map(|_| transcript.challenge(b"m*")).collect();
+    let inverses: Vec<_> = (1..=n).map(|k| number(k).invert()).collect();
     let weight = |i: i64| {
         let mut binomial = Scalar::ONE;
         let mut value = Scalar::ZERO;
-        for (k, difference) in (0..).zip(&differences) {
+        for ((k, inverse), difference) in (0..).zip(&inverses).zip(&differences) {
             value += binomial * difference;
-            binomial *= number(i - 1 - k) * number(k + 1).invert();
+            binomial *= number(i - 1 - k) * inverse;
         }
         let below: Scalar = (1..=n).filter(|j| *j != i).map(|j| number(i - j)).product();
         value * below.invert()

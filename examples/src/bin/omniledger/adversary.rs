@@ -52,8 +52,8 @@ impl Byzantine {
         Self { how, scope, members: members.into_iter().map(member).collect(), validators }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever it is")]
     /// A wrong answer where there is one to sign; else the right bytes with one of them flipped.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever it is")]
     fn garble(member: &Member, rng: &mut dyn CryptoRng, message: Message) -> Delivery<Message> {
         let Message::Shard { epoch, shard, message: inner } = &message else {
             return flip(rng, &message);
@@ -87,7 +87,7 @@ impl Byzantine {
             (to, Delivery::Message(Message::Shard { epoch, shard, message: Box::new(message) }))
         };
         match *message {
-            Consensus::Propose(propose) => {
+            Consensus::Propose(propose) if propose.signer == member.position => {
                 let other = self.other_proposal(member, rng, &propose);
                 let (even, odd) = self.halves();
                 vec![
@@ -109,7 +109,8 @@ impl Byzantine {
                 });
                 [say(to, Consensus::Votes(vote))].into_iter().chain(votes).collect()
             }
-            other @ (Consensus::Content(_)
+            other @ (Consensus::Propose(_)
+            | Consensus::Content(_)
             | Consensus::Chunk { .. }
             | Consensus::Prepared(_)
             | Consensus::Decided(_)
