@@ -13,6 +13,7 @@ use pvss::{Scheme, ShareKeys, ShareSecret};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use randhound::{
     Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, client,
+    message::{ByClient, Dealing, Said},
     server,
 };
 
@@ -131,6 +132,28 @@ impl World {
         }
         panic!("the run stopped");
     }
+}
+
+pub(crate) fn invitation(world: &World) -> Message {
+    let config = world.session().config().clone();
+    Message::Invitation(ByClient::new(&world.client, config))
+}
+
+/// Hands a fresh server a message of the client's, and returns its one answer.
+pub(crate) fn answer(world: &World, at: u16, message: Message) -> Message {
+    let mut rng = rng(5);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let output = released(world.server(at).handle_message(&mut cx, Peer::Client, message));
+    output.messages.into_iter().next().unwrap().1
+}
+
+/// The deals of all servers, as the client gets them.
+pub(crate) fn dealings(world: &World) -> Vec<Said<Dealing>> {
+    let deal = |(at, _)| {
+        let Message::Dealing(dealing) = answer(world, at, invitation(world)) else { panic!() };
+        dealing
+    };
+    (0..).zip(&world.keys).map(deal).collect()
 }
 
 pub(crate) fn released<M, E, R, P>(step: Step<M, E, R, P>) -> Output<M, E, P> {

@@ -2,19 +2,14 @@
 
 use core::fmt::Debug;
 
-use cosi::{
-    domain::BATCH,
-    machine::{Cx, Time},
-    transcript::Hash,
-    wire::Wire,
-};
+use cosi::{domain::BATCH, transcript::Hash, wire::Wire};
 use randhound::{
-    Message, Peer, Transcript, client,
+    Message, Transcript, client,
     message::{Acknowledgement, ByClient, Decision, Opened},
     server,
 };
 
-use crate::common::{rng, world};
+use crate::common::world;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -163,22 +158,5 @@ fn groups_follow_the_documented_rule() {
             dealt.sort_unstable();
             assert_eq!(members.iter().map(|member| member.get()).collect::<Vec<_>>(), dealt);
         }
-    }
-}
-
-/// One slot a server: a peer that repeats itself makes nothing grow.
-#[test]
-fn repeated_messages_are_counted_once() {
-    let world = world(4, 4);
-    let mut rng = rng(1);
-    let mut cx = Cx::new(Time::default(), &mut rng);
-    let mut client = world.client();
-    let _ = client.handle_command(&mut cx, client::Command::Start).unwrap();
-    let (_, transcript) = world.run();
-    let dealing = Message::Dealing(transcript.groups[0].deals[0].clone());
-    let from = Peer::Server(world.index(transcript.groups[0].deals[0].what.dealer));
-    for _ in 0..10 {
-        let step = client.handle_message(&mut cx, from, dealing.clone());
-        assert_eq!(step, cosi::machine::Step::none(), "one of two deals");
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod attacks;
+mod clients;
 mod common;
 mod formats;
 mod run;

@@ -14,7 +14,7 @@ use randhound::{
     server,
 };
 
-use crate::common::{World, released, rng, world};
+use crate::common::{World, dealings, invitation, released, rng, world};
 
 /// Hands `server` a message, and returns what it said, recorded and blamed.
 fn hand(
@@ -28,21 +28,6 @@ fn hand(
     let output = held.release();
     let said = output.messages.into_iter().map(|(_, message)| message).collect();
     (said, records, output.faults.into_iter().map(|fault| fault.kind).collect())
-}
-
-fn invitation(world: &World) -> Message {
-    let config = world.session().config().clone();
-    Message::Invitation(ByClient::new(&world.client, config))
-}
-
-/// The deals of all servers, as the client gets them.
-fn dealings(world: &World) -> Vec<Said<Dealing>> {
-    let deal = |at| {
-        let (said, ..) = hand(&mut world.server(at), Peer::Client, invitation(world));
-        let [Message::Dealing(dealing)] = &said[..] else { panic!("{said:?}") };
-        dealing.clone()
-    };
-    (0..).zip(&world.keys).map(|(at, _)| deal(at)).collect()
 }
 
 /// The choice of these deals, in a world of one group.

@@ -7,12 +7,12 @@ use cosi::{
 };
 use pvss::{Scheme, ShareError, ShareKeys};
 use randhound::{
-    Committee, CommitteeError, DealingError, DealsError, GroupTranscript, Statement,
+    Committee, CommitteeError, DealingError, DealsError, GroupTranscript, Message, Statement,
     StatementError, Terms, Transcript, TranscriptError,
-    message::{Deals, Said, root},
+    message::{Deals, Decision, Said, root},
 };
 
-use crate::common::{World, rng, world};
+use crate::common::{World, answer, rng, world};
 
 fn parts(transcript: &mut Transcript, change: impl FnOnce(&mut Vec<GroupTranscript>)) {
     let mut groups = core::mem::take(&mut transcript.groups).into_inner();
@@ -89,6 +89,28 @@ fn each_field_that_is_tampered_with_fails_its_check() {
         })),
         few
     );
+    // One share more than it takes, though it is sound: a session has few transcripts.
+    let part = &sound.groups[0];
+    let members = world.session().groups().members(0).unwrap().to_vec();
+    let mut unused = (0..).zip(members);
+    let (_, unused) = unused
+        .find(|(position, _)| part.shares.iter().all(|share| share.trustee != *position))
+        .unwrap();
+    let decision = Message::Decision(Decision {
+        config: sound.config.clone(),
+        statement: sound.statement.clone(),
+        certificate: sound.certificate.clone(),
+        deals: part.deals.clone(),
+    });
+    let Message::Opened(third) = answer(&world, unused.get(), decision) else { panic!() };
+    let third = third.share;
+    let many = |it: &mut Transcript| {
+        parts(it, |groups| shares(&mut groups[0], |all| all.push(third.clone())));
+    };
+    assert_eq!(verdict(&many), few);
+    let mut instead = sound.clone();
+    parts(&mut instead, |groups| shares(&mut groups[0], |all| all[1] = third.clone()));
+    assert_eq!(instead.verify(&world.committee, &world.terms), Ok(output), "any t shares do");
     let wrong = verdict(&|it| {
         parts(it, |groups| {
             let other = groups[1].shares[0].shares.clone();

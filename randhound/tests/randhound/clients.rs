@@ -1,0 +1,80 @@
+//! What a client does with what servers say, and with its own records.
+
+use cosi::machine::{Cx, FaultKind, Step, Time, To};
+use randhound::{
+    Client, Message, Peer,
+    client::{Command, Record},
+    message::{Dealing, Said},
+};
+
+use crate::common::{World, dealings, released, rng, world};
+
+fn say(client: &mut Client, cx: &mut Cx<'_>, said: &Said<Dealing>, world: &World) -> Vec<Record> {
+    let from = Peer::Server(world.index(said.what.dealer));
+    let step = client.handle_message(cx, from, Message::Dealing(said.clone()));
+    step.into_records().0
+}
+
+/// The choices that a step sends.
+fn choices(messages: &[(To<Peer>, Message)]) -> Vec<&Message> {
+    let choices = messages.iter().map(|(_, message)| message);
+    choices.filter(|message| matches!(message, Message::Choice(..))).collect()
+}
+
+#[test]
+fn a_client_keeps_to_the_choice_that_it_recorded() {
+    let world = world(4, 4);
+    let deals = dealings(&world);
+    let mut rng = rng(1);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let mut client = world.client();
+    let (mut records, _) = client.handle_command(&mut cx, Command::Start).unwrap().into_records();
+    assert_eq!(records, [Record::Started]);
+    assert_eq!(say(&mut client, &mut cx, &deals[2], &world), []);
+    let chosen = say(&mut client, &mut cx, &deals[3], &world);
+    let [Record::Chosen(choice, _)] = &chosen[..] else { panic!("{chosen:?}") };
+    assert_eq!(choice.what.dealers.iter().collect::<Vec<_>>(), [2, 3]);
+    let choice = choice.clone();
+    records.extend(chosen);
+
+    // Other deals come first after the crash, and change nothing.
+    let (mut client, step) = Client::restore(world.client_setup(), records, &mut cx).unwrap();
+    let output = released(step);
+    let [Message::Choice(again, _)] = choices(&output.messages)[..] else { panic!() };
+    assert_eq!(*again, choice);
+    for said in &deals[..2] {
+        assert_eq!(say(&mut client, &mut cx, said, &world), []);
+    }
+    let later = client.next_timeout().unwrap();
+    let output = released(client.handle_timeout(&mut Cx::new(later, &mut crate::common::rng(2))));
+    let [Message::Choice(again, _)] = choices(&output.messages)[..] else { panic!() };
+    assert_eq!(*again, choice);
+}
+
+#[test]
+fn servers_answer_for_themselves() {
+    let world = world(4, 4);
+    let deals = dealings(&world);
+    let mut rng = rng(1);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let mut client = world.client();
+    let early = Message::Dealing(deals[0].clone());
+    let zero = Peer::Server(world.index(0));
+    assert_eq!(client.handle_message(&mut cx, zero, early.clone()), Step::none(), "early");
+    let _ = client.handle_command(&mut cx, Command::Start).unwrap();
+    let one = Peer::Server(world.index(1));
+    let output = released(client.handle_message(&mut cx, one, early.clone()));
+    assert_eq!((output.faults[0].culprit, output.faults[0].kind), (one, FaultKind::InvalidPayload));
+    assert_eq!(client.handle_message(&mut cx, one, early.clone()), Step::none(), "told once");
+    assert_eq!(client.handle_message(&mut cx, Peer::Guest(1), early.clone()), Step::none());
+    // One slot a server: a peer that repeats itself makes nothing grow.
+    for _ in 0..10 {
+        assert_eq!(client.handle_message(&mut cx, zero, early.clone()), Step::none());
+    }
+    // A forged second deal is no evidence.
+    let mut forged = deals[0].clone();
+    forged.what.deal = deals[1].what.deal.clone();
+    let output = released(client.handle_message(&mut cx, zero, Message::Dealing(forged)));
+    assert_eq!(output.faults[0].kind, FaultKind::BadSignature);
+    assert_eq!(output.faults[0].evidence, None);
+}
