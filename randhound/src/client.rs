@@ -145,6 +145,7 @@ pub type ClientStep = Step<Message, Event, Record, Peer>;
 /// `patience`, abort, and say what is missing.
 ///
 /// It holds at most one deal, one signature and one share a server.
+/// The [crate's example](crate#example) runs a session to its transcript.
 #[derive(Debug)]
 pub struct Client {
     setup: Setup,

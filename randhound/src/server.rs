@@ -93,6 +93,7 @@ pub type ServerStep = Step<Message, Event, Record, Peer>;
 ///
 /// It has no timeouts and holds one deal, one choice and one decision. The caller's duty: one
 /// server a session, restored from its records, and one session an attempt.
+/// The [crate's example](crate#example) runs a session to its transcript.
 #[derive(Debug)]
 pub struct Server {
     setup: Setup,

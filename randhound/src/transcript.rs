@@ -52,6 +52,7 @@ pub struct GroupTranscript {
 ///
 /// The statement may be attested by a [`Certificate`], or by whatever else [`Attests`] that the
 /// servers decided it. [`Wire::encode`](cosi::wire::Wire::encode) gives the bytes to publish.
+/// The [crate's example](crate#example) runs a session to its transcript.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Transcript<A = Certificate> {
     /// What the session was about.
