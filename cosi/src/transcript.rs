@@ -5,11 +5,11 @@
 //! hedged secrets, and it is the transcript of every proof that has more than one move.
 //! Everything that a proof is about goes in before a challenge comes out.
 
-use core::fmt;
+use core::{fmt, num::NonZeroU64};
 
 use curve25519_dalek::{
     Scalar,
-    rand_core::{CryptoRng, Infallible, TryCryptoRng, TryRng},
+    rand_core::{CryptoRng, Infallible, Rng as _, TryCryptoRng, TryRng},
 };
 use sha2::{Digest, Sha512};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -115,7 +115,11 @@ pub fn fresh(rng: &mut dyn CryptoRng) -> Zeroizing<[u8; 32]> {
 }
 
 /// Random bytes that a hash decides: the coefficients of a batch verification, so that every
-/// verifier of the same batch comes to the same verdict. Secret only if the hash is.
+/// verifier of the same batch comes to the same verdict, and the order of members that a public
+/// seed deals. Secret only if the hash is.
+///
+/// Draw number k of 64 bits, from 0, is the first 8 bytes, little-endian, of
+/// SHA-512(SHA-512(seed) ‖ k), k in 8 bytes, little-endian.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct HashRng {
     seed: [u8; 64],
@@ -126,6 +130,30 @@ impl HashRng {
     /// The bytes that follow from `seed`.
     pub fn new(seed: Hash) -> Self {
         Self { seed: seed.wide(), block: 0 }
+    }
+
+    /// A number below `bound`, each as likely: draws of 64 bits, those above the largest multiple
+    /// of `bound` passed over, the first other one modulo `bound`.
+    pub fn below(&mut self, bound: NonZeroU64) -> u64 {
+        let excess = bound.get().wrapping_neg() % bound;
+        let last = u64::MAX.saturating_sub(excess);
+        loop {
+            let draw = self.next_u64();
+            if draw <= last {
+                return draw % bound;
+            }
+        }
+    }
+
+    /// Puts `items` into an order each as likely, by Fisher and Yates: for i from the last
+    /// position down to 1, swaps the items at i and at a number [`below`](Self::below) i + 1.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let bound = u64::try_from(last).unwrap_or(u64::MAX).saturating_add(1);
+            let Some(bound) = NonZeroU64::new(bound) else { continue };
+            let other = usize::try_from(self.below(bound)).unwrap_or_default();
+            items.swap(last, other);
+        }
     }
 }
 
@@ -185,6 +213,38 @@ mod tests {
         assert_ne!(before, transcript.hedged(&Scalar::ONE, &[2; 32]));
         transcript.append_number(b"index", 1);
         assert_ne!(before, transcript.hedged(&Scalar::ONE, &[1; 32]));
+    }
+
+    /// The rule, written out.
+    #[test]
+    fn a_shuffle_follows_its_rule_and_every_order_is_as_likely() {
+        let seed = Sha512::new_with_prefix(BATCH).chain_update(5u64.to_le_bytes()).finalize();
+        let mut draws = (0u64..).map(|k| {
+            let block = Sha512::new_with_prefix(seed).chain_update(k.to_le_bytes()).finalize();
+            u64::from_le_bytes(block[..8].try_into().unwrap())
+        });
+        let mut expected: [usize; 9] = core::array::from_fn(|at| at);
+        for last in (1..9).rev() {
+            let bound = last + 1;
+            let most = u128::from(u64::MAX) + 1;
+            let cut = most - most % bound;
+            let draw = draws.find(|draw| u128::from(*draw) < cut).unwrap();
+            expected.swap(last as usize, (u128::from(draw) % bound) as usize);
+        }
+        let mut items: [usize; 9] = core::array::from_fn(|at| at);
+        HashRng::new(Hash::new(BATCH).number(5)).shuffle(&mut items);
+        assert_eq!(items, expected);
+
+        let mut counts = alloc::collections::BTreeMap::new();
+        let mut rng = HashRng::new(Hash::new(BATCH));
+        for _ in 0..6000 {
+            let mut items = [1, 2, 3];
+            rng.shuffle(&mut items);
+            *counts.entry(items).or_insert(0) += 1;
+        }
+        assert!(counts.len() == 6 && counts.values().all(|count| (850..1150).contains(count)));
+        let huge = NonZeroU64::new(u64::MAX / 2 + 2).unwrap();
+        assert!((0..100).all(|_| rng.below(huge) < huge.get()));
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! Who works with whom: disjoint groups that a public seed deals.
 
 use alloc::vec::Vec;
-use core::num::NonZeroU64;
 
 use cosi::{machine::Index, roster::Roster, transcript::HashRng};
-use curve25519_dalek::rand_core::Rng;
 
 /// The largest size of groups that a session may ask for. Balanced groups then have fewer than
 /// [`pvss::MAX_TRUSTEES`] members.
@@ -40,12 +38,7 @@ impl Groups {
     /// Deals the roster's servers into groups of about `size`, which is at least 1.
     pub(crate) fn new(roster: &Roster, size: u16, mut draws: HashRng) -> Self {
         let mut order: Vec<Index> = roster.indices().collect();
-        for last in (1..order.len()).rev() {
-            let bound = u64::try_from(last).unwrap_or(u64::MAX).saturating_add(1);
-            let Some(bound) = NonZeroU64::new(bound) else { continue };
-            let other = usize::try_from(below(bound, &mut draws)).unwrap_or_default();
-            order.swap(last, other);
-        }
+        draws.shuffle(&mut order);
         let size = usize::from(size.max(1));
         let number = order.len().saturating_add(size / 2).checked_div(size);
         let number = number.unwrap_or_default().max(1);
@@ -98,16 +91,4 @@ impl Groups {
 /// faulty: a chosen dealer there is honest, and the faulty ones alone do not open its secret.
 pub const fn threshold(members: usize) -> usize {
     (members / 3).saturating_add(1)
-}
-
-/// A number below `bound`, each as likely.
-fn below(bound: NonZeroU64, draws: &mut HashRng) -> u64 {
-    let excess = bound.get().wrapping_neg() % bound;
-    let last = u64::MAX.saturating_sub(excess);
-    loop {
-        let draw = draws.next_u64();
-        if draw <= last {
-            return draw % bound;
-        }
-    }
 }
