@@ -7,6 +7,9 @@
 //! *Upon* the same challenge again: say the same again. *Upon* another one in its session: blame
 //! the leader. *Upon* a challenge whose pair is gone: refuse, with a fresh commitment.
 //!
+//! In a tree it relays too, and sums up for its subtree, if [`Limits::calls`] lets it: see
+//! [`tree`](crate::tree).
+//!
 //! Nothing is recorded: pairs live in memory alone, and a crash loses them and nothing else.
 //! Every leader has quotas of its own, and can exhaust nobody else's.
 //!
@@ -45,6 +48,8 @@
 //! ```
 
 mod pool;
+mod relay;
+mod tree;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -55,7 +60,10 @@ use core::convert::Infallible;
 
 use curve25519_dalek::EdwardsPoint;
 
-use self::pool::{Answered, Pool, Verdict, Waiting};
+use self::{
+    pool::{Answered, Pool, Verdict, Waiting},
+    relay::Drawn,
+};
 use crate::{
     blame,
     challenge::{Challenge, Terms},
@@ -96,6 +104,10 @@ impl Config {
         let (mode, policy, limits) = (Mode::Accountable, Policy::Quorum, Limits::default());
         Self { roster, me, key, mode, policy, limits }
     }
+
+    fn draw(&self, cx: &mut Cx<'_>, leader: Index, drawn: &mut u64) -> Drawn {
+        NoncePair::draw(cx, &self.key, &self.roster.id(), leader, drawn)
+    }
 }
 
 /// What a cosigner keeps at most. Where a leader asks for more, its own oldest goes.
@@ -110,11 +122,17 @@ pub struct Limits {
     /// Statements that the application validated unasked, and has not forgotten. Refusals give
     /// way to acceptances.
     pub validated: usize,
+    /// Calls a leader in whose trees this member has a place, each with a challenge and a tuple a
+    /// child, at most 42 kB and 9 kB. 0, the default: none, and it is absent from every tree.
+    ///
+    /// Above 0, call `handle_timeout` when `next_timeout` says so, and route what goes up trees by
+    /// [`Message::is_for_leader_at`].
+    pub calls: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pairs: 16, statements: 16, answers: 16, validated: 1024 }
+        Self { pairs: 16, statements: 16, answers: 16, validated: 1024, calls: 0 }
     }
 }
 
@@ -249,28 +267,36 @@ impl Cosigner {
         if message.is_for_leader() {
             return self.blame(from, FaultKind::WrongRole, None);
         }
-        if speaker != from {
-            return Step::none(); // relayed, and the relay could replay it
-        }
         match (message, points) {
+            (Message::Call(said, statement), _) => self.called(cx, from, speaker, said, statement),
+            (Message::Challenge(said, nonce), Some(sums)) => {
+                let waiting = Waiting { said, nonce, sums };
+                if self.is_relayed(from, speaker, &waiting) {
+                    return self.relayed(speaker, &waiting);
+                }
+                if speaker != from {
+                    return Step::none(); // no parent passed it on, and who did could replay it
+                }
+                self.challenged(cx, from, waiting)
+            }
+            _ if speaker != from => Step::none(), // relayed, and the relay could replay it
             (Message::Announcement(said, statement), _) => {
                 self.announced(cx, from, &said.what, &statement)
             }
-            (Message::Challenge(said, nonce), Some(sums)) => {
-                self.challenged(cx, from, Waiting { said, nonce, sums })
-            }
+            (Message::Tuple(said), Some(sums)) => self.tupled(from, said, sums),
+            (Message::Sum(said), _) => self.summed(from, &said.what),
             _ => Step::none(),
         }
     }
 
-    /// There is nothing to time.
-    pub fn handle_timeout(&mut self, _cx: &mut Cx<'_>) -> Step {
-        Step::none()
+    /// Acts on the time in `cx`. Harmless when early. Outside of trees there is nothing to time.
+    pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Step {
+        self.give_up(cx)
     }
 
-    /// Never.
+    /// When to call [`handle_timeout`](Self::handle_timeout) next. `None`: never.
     pub fn next_timeout(&self) -> Option<Time> {
-        None
+        self.patience()
     }
 
     fn announced(
@@ -345,7 +371,7 @@ impl Cosigner {
                 (None, None) => step,
             };
         }
-        Ok(step)
+        Ok(if accept { step.and(self.join_all(cx, digest)) } else { step })
     }
 
     /// Keeps a verdict that no leader waits for, or no longer does. Refusals give way: without
@@ -425,8 +451,7 @@ impl Cosigner {
     }
 
     fn draw(&mut self, cx: &mut Cx<'_>, leader: Index) -> Said<Commitment> {
-        let Config { roster, key, .. } = &self.config;
-        let (nonce, pair, points) = NoncePair::draw(cx, key, &roster.id(), leader, &mut self.drawn);
+        let (nonce, pair, points) = self.config.draw(cx, leader, &mut self.drawn);
         let limit = self.config.limits.pairs;
         self.pool(leader).keep(nonce, pair, limit);
         self.say(Commitment {

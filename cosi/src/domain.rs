@@ -53,6 +53,14 @@ domains! {
     RESPONSE = "cosi/v1/response";
     /// A cosigner that cannot answer, and its fresh commitment.
     REFUSAL = "cosi/v1/refusal";
+    /// Deals the places of a tree.
+    TREE = "cosi/v1/tree";
+    /// A leader's call for the commitments of a tree.
+    CALL = "cosi/v1/call";
+    /// The commitments of a subtree, said by who stands at its root.
+    TUPLE = "cosi/v1/tuple";
+    /// The responses of a subtree, said by who stands at its root.
+    SUM = "cosi/v1/sum";
     /// A collective signature that says who signed.
     ACCOUNTABLE = "cosi/v1/account";
     /// One member's signature in a certificate.

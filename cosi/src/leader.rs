@@ -75,6 +75,7 @@
 mod attempt;
 mod desk;
 mod open;
+mod tree;
 
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use core::{convert::Infallible, time::Duration};
@@ -94,6 +95,7 @@ use crate::{
     roster::Roster,
     session::Digest,
     signature::{CollectiveSignature, Mode, Policy},
+    tree::Shape,
 };
 
 /// What one input to a [`Leader`] brings about.
@@ -114,13 +116,21 @@ pub struct Config {
     pub timing: Timing,
     /// What it keeps.
     pub limits: Limits,
+    /// The shape of its trees. A star, the default, is no tree: it asks everybody directly.
+    pub shape: Shape,
+    /// How many trees it tries in a session before it asks everybody directly. A tree takes at most
+    /// three times the patience, and none is tried that might end in the second half of
+    /// [`Timing::limit`].
+    pub trees: u8,
 }
 
 impl Config {
-    /// The accountable mode, with the default timing and limits.
+    /// The accountable mode over a star, with the default timing and limits. With another shape,
+    /// two trees a session.
     pub fn new(roster: Roster, me: Index, key: Arc<SigningKey>) -> Self {
         let (timing, limits) = (Timing::default(), Limits::default());
-        Self { roster, me, key, mode: Mode::Accountable, timing, limits }
+        let (mode, shape) = (Mode::Accountable, Shape::Star);
+        Self { roster, me, key, mode, timing, limits, shape, trees: 2 }
     }
 }
 
@@ -293,13 +303,20 @@ impl Leader {
         if roster != self.desk.config.roster.id() {
             return Step::none(); // and `from` may have been right to send it
         }
-        if !message.is_for_leader() {
+        if matches!(message, Message::Announcement(..) | Message::Challenge(..) | Message::Call(..))
+        {
             return self.desk.blame(from, FaultKind::WrongRole, None);
         }
         if speaker != from {
             return Step::none(); // relayed, and the relay could replay it
         }
         match (message, points) {
+            (Message::Tuple(said), Some(sums)) => {
+                self.each(|open, desk| open.tupled(desk, cx, from, &said, sums))
+            }
+            (Message::Sum(said), _) => {
+                self.each(|open, desk| open.summed(desk, cx, from, &said.what))
+            }
             (Message::Commitment(said), Some(points)) => {
                 self.desk.add(speaker, Offer { said, points });
                 self.gather(cx)
@@ -319,11 +336,7 @@ impl Leader {
 
     /// Acts on the time in `cx`. Harmless when early.
     pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Step {
-        let mut step = Step::none();
-        for open in self.sessions.values_mut() {
-            step = step.and(open.handle_timeout(&mut self.desk, cx));
-        }
-        self.swept(step)
+        self.each(|open, desk| open.handle_timeout(desk, cx))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next. `None`: never.
@@ -362,9 +375,14 @@ impl Leader {
 
     /// A commitment came: every session that waits for some may go on.
     fn gather(&mut self, cx: &mut Cx<'_>) -> Step {
+        self.each(|open, desk| open.gather(desk, cx))
+    }
+
+    /// Tells every session, and lets go of what is over.
+    fn each(&mut self, mut tell: impl FnMut(&mut Open, &mut Desk) -> Step) -> Step {
         let mut step = Step::none();
         for open in self.sessions.values_mut() {
-            step = step.and(open.gather(&mut self.desk, cx));
+            step = step.and(tell(open, &mut self.desk));
         }
         self.swept(step)
     }

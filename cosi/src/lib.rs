@@ -25,6 +25,7 @@ pub mod signature;
 pub mod sim;
 mod step;
 pub mod transcript;
+pub mod tree;
 pub mod wire;
 
 pub use certificate::{Attests, Certificate, Statement};

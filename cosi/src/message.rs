@@ -8,11 +8,25 @@
 //!    |<----- Response(s_i, commitment ahead) ------|   or Refusal(commitment ahead)
 //! ```
 //!
-//! Everything is signed by who says it, checked by the ZIP-215 rule.
+//! In a tree the inner nodes stand between them, and sum up:
+//!
+//! ```text
+//!  leader                            inner node i                              its child j
+//!    |-- Call(session, shape) ------->|-- Call --------------------------------->|
+//!    |<- Tuple(Z_T, R1_T, R2_T) ------|<- Tuple(Z_j, R1_j, R2_j) ----------------|
+//!    |-- Challenge(Z, R1, R2) ------->|-- Challenge ---------------------------->|
+//!    |<- Sum(s_T = s_i + Σ s_j) ------|<- Sum(s_j) ------------------------------|
+//! ```
+//!
+//! Calls and challenges go down as the leader signed them; a tuple or a sum is signed by who sends
+//! it up. Everything is signed by who says it, checked by the ZIP-215 rule.
+
+mod tree;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use curve25519_dalek::EdwardsPoint;
+use curve25519_dalek::{EdwardsPoint, Scalar};
 
+pub use self::tree::{Call, Sum, Tuple};
 use crate::{
     challenge::{Challenge, ChallengeId},
     domain::{COMMITMENT, Domain, REFUSAL, RESPONSE},
@@ -162,6 +176,12 @@ pub enum Message {
     Response(Said<Response>),
     /// A cosigner cannot.
     Refusal(Said<Refusal>),
+    /// The leader asks a tree for commitments, so as to sign this statement.
+    Call(Said<Call>, StatementBytes),
+    /// A member commits for its subtree.
+    Tuple(Said<Tuple>),
+    /// A member responds for its subtree.
+    Sum(Said<Sum>),
 }
 
 /// A message whose signatures hold and whose points are decoded. [`Message::verify`] alone
@@ -171,16 +191,33 @@ pub struct Verified<M> {
     pub(crate) roster: RosterId,
     /// Who said it.
     pub(crate) speaker: Index,
-    /// The points in it: none in an announcement.
+    /// The points in it, the sums where it has others too: none in an announcement, a call or a
+    /// sum of responses.
     pub(crate) points: Option<[EdwardsPoint; 2]>,
     pub(crate) message: M,
 }
 
 impl Message {
     /// Whether a [`Leader`](crate::Leader) handles it. A [`Cosigner`](crate::Cosigner) handles
-    /// the others.
+    /// the others. What goes up a tree is for the one or the other: see
+    /// [`is_for_leader_at`](Self::is_for_leader_at).
     pub const fn is_for_leader(&self) -> bool {
         matches!(self, Self::Commitment(_) | Self::Response(_) | Self::Refusal(_))
+    }
+
+    /// Whether the [`Leader`](crate::Leader) of this member handles it, trees included. Its
+    /// [`Cosigner`](crate::Cosigner) handles the others.
+    pub fn is_for_leader_at(&self, me: Index) -> bool {
+        match self {
+            Self::Tuple(said) => said.what.leader == me.get(),
+            Self::Sum(said) => said.what.leader == me.get(),
+            Self::Announcement(..)
+            | Self::Commitment(_)
+            | Self::Challenge(..)
+            | Self::Response(_)
+            | Self::Refusal(_)
+            | Self::Call(..) => self.is_for_leader(),
+        }
     }
 
     /// Checks the signatures and decodes the points. Needs no machine, so any thread may do it.
@@ -198,6 +235,19 @@ impl Message {
             }
             Self::Response(said) => with_ahead(said, &said.what.ahead, roster)?,
             Self::Refusal(said) => with_ahead(said, &said.what.ahead, roster)?,
+            Self::Call(said, statement) => {
+                names(&said.what.session, statement)?;
+                (said.speaker(roster), None)
+            }
+            Self::Tuple(said) => {
+                decode_points(&said.what.own).ok_or(FaultKind::Malformed)?;
+                (said.speaker(roster), Some(&said.what.sums))
+            }
+            Self::Sum(said) => {
+                let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(said.what.sum));
+                s.ok_or(FaultKind::Malformed)?;
+                (said.speaker(roster), None)
+            }
         };
         let speaker = speaker.ok_or(FaultKind::BadSignature)?;
         let points = points.map(|points| decode_points(points).ok_or(FaultKind::Malformed));

@@ -4,8 +4,10 @@ use alloc::collections::VecDeque;
 
 use curve25519_dalek::EdwardsPoint;
 
+use super::relay::Relay;
 use crate::{
     challenge::Challenge,
+    machine::Time,
     message::{Commitment, Message, Said},
     nonce::{NonceId, NoncePair},
     session::{Digest, SessionId},
@@ -20,6 +22,11 @@ pub(super) struct Pool {
     pub(super) cases: VecDeque<Case>,
     /// At most `Limits::answers`.
     answers: VecDeque<Answered>,
+    /// At most `Limits::calls`.
+    pub(super) relays: VecDeque<Relay>,
+    /// When the last call was issued of those that were let go. Whoever passes on an old one does
+    /// not bring it back.
+    floor: Time,
 }
 
 /// A statement that the leader asked for.
@@ -95,6 +102,29 @@ impl Pool {
         push(&mut self.answers, answered, limit);
     }
 
+    /// Whether a call issued at that time has a place.
+    pub(super) fn takes(&self, issued: Time, limit: usize) -> bool {
+        let is_full = self.relays.len() >= limit;
+        let older = || self.relays.iter().any(|relay| relay.issued < issued);
+        self.floor < issued && (!is_full || older())
+    }
+
+    /// Keeps a call, and lets the one go that was issued first.
+    pub(super) fn open(&mut self, relay: Relay, limit: usize) {
+        while self.relays.len() >= limit.max(1) {
+            let oldest = self.relays.iter().enumerate().min_by_key(|(_, relay)| relay.issued);
+            let Some((at, issued)) = oldest.map(|(at, relay)| (at, relay.issued)) else { break };
+            self.relays.remove(at);
+            self.floor = self.floor.max(issued);
+        }
+        self.relays.push_back(relay);
+    }
+
+    /// The call of this session.
+    pub(super) fn relay(&mut self, session: &SessionId) -> Option<&mut Relay> {
+        self.relays.iter_mut().find(|relay| relay.session == *session)
+    }
+
     /// What the session's challenge was answered with.
     pub(super) fn reply(&self, session: &SessionId) -> Option<&Message> {
         self.answers.iter().find(|old| old.session == *session).map(|old| &old.reply)
@@ -104,6 +134,7 @@ impl Pool {
     pub(super) fn contradiction(&self, said: &Said<Challenge>) -> Option<&Said<Challenge>> {
         let waiting = self.cases.iter().filter_map(|case| case.challenge.as_ref());
         let known = self.answers.iter().map(|old| &old.said).chain(waiting.map(|w| &w.said));
+        let known = known.chain(self.relays.iter().filter_map(Relay::challenge));
         let session = &said.what.session;
         known.into_iter().find(|old| old.what.session == *session && old.what != said.what)
     }
@@ -112,6 +143,9 @@ impl Pool {
     pub(super) fn forget(&mut self, digest: &Digest) {
         self.cases.retain(|case| case.digest != *digest);
         self.answers.retain(|old| old.said.what.session.statement != *digest);
+        let gone = self.relays.iter().filter(|relay| relay.digest == *digest);
+        self.floor = gone.map(|relay| relay.issued).fold(self.floor, Time::max);
+        self.relays.retain(|relay| relay.digest != *digest);
     }
 }
 

@@ -13,10 +13,11 @@ use crate::{
     challenge::{Challenge, ChallengeId, Terms},
     machine::{Cx, Evidence, Index, To},
     mask::Mask,
-    message::{Message, Response, Said, StatementBytes},
+    message::{Message, Response, Said, StatementBytes, Sum},
     nonce::NoncePair,
     session::Session,
     signature::{CollectiveSignature, check_strict},
+    tree::{Branches, Sums},
 };
 
 /// One challenge of a session.
@@ -27,8 +28,10 @@ pub(super) struct Attempt {
     terms: Terms,
     /// The leader's own response.
     own: Scalar,
-    /// One slot for each signer but the leader.
+    /// One slot for each signer that was asked directly.
     slots: BTreeMap<Index, Slot>,
+    /// What the children in a tree owe. They are nobody's debtors for it.
+    sums: Sums,
     /// Whether patience is over: late responses are then checked one by one.
     pub(super) overdue: bool,
 }
@@ -49,7 +52,7 @@ enum Answer {
 }
 
 impl Attempt {
-    /// Challenges the owners of `offers`. The leader's own pair is drawn last and answers here,
+    /// Challenges the owners of `offers`, and a tree's `branches`. The leader's own pair is drawn last and answers here,
     /// so nobody can choose nonces that cancel the sums.
     pub(super) fn new(
         Desk { config, drawn, .. }: &mut Desk,
@@ -57,12 +60,15 @@ impl Attempt {
         session: Session,
         statement: &StatementBytes,
         offers: Vec<(Index, Offer)>,
+        branches: Branches,
     ) -> Option<Self> {
         let (_, pair, own) =
             NoncePair::draw(cx, &config.key, &config.roster.id(), config.me, drawn);
         let points = offers.iter().map(|(_, offer)| offer.points);
         let sums = points.fold(own, |[r1, r2], [p1, p2]| [r1 + p1, r2 + p2]);
+        let sums = branches.add_to(sums);
         let signers = offers.iter().map(|(member, _)| member.get()).chain([config.me.get()]);
+        let signers = signers.chain(branches.members());
         let challenge = Challenge {
             session,
             mask: Mask::of(config.roster.size(), signers),
@@ -74,15 +80,32 @@ impl Attempt {
         let slot = |(member, offer)| (member, Slot { offer, answer: Answer::Owed });
         let slots = offers.into_iter().map(slot).collect();
         let (id, challenge) = (challenge.id(), Said::new(&config.key, challenge));
-        Some(Self { id, challenge, terms, own, slots, overdue: false })
+        let sums = branches.into_sums();
+        Some(Self { id, challenge, terms, own, slots, sums, overdue: false })
     }
 
     /// The challenge, to each who owes a response.
     pub(super) fn ask(&self) -> Step {
-        self.slots.iter().filter(|(_, slot)| slot.owes()).fold(Step::none(), |step, (to, slot)| {
+        let tree = self.sums.ask(&self.challenge);
+        self.slots.iter().filter(|(_, slot)| slot.owes()).fold(tree, |step, (to, slot)| {
             let nonce = slot.offer.said.what.nonce;
             step.send(To::One(*to), Message::Challenge(self.challenge.clone(), nonce))
         })
+    }
+
+    /// Whether a tree takes part.
+    pub(super) fn has_tree(&self) -> bool {
+        !self.sums.is_empty()
+    }
+
+    /// Whether nothing is owed.
+    pub(super) fn is_answered(&self) -> bool {
+        self.debtors().next().is_none() && self.sums.total(self.own).is_some()
+    }
+
+    /// Keeps a sum that a child owes.
+    pub(super) fn sum(&mut self, sum: &Sum, from: Index) -> bool {
+        self.sums.add(sum, from)
     }
 
     /// Whether the member owes a response.
@@ -115,7 +138,7 @@ impl Attempt {
 
     /// The signature, if all responded, and rightly.
     pub(super) fn signature(&self) -> Option<CollectiveSignature> {
-        let mut s = self.own;
+        let mut s = self.sums.total(self.own)?;
         for slot in self.slots.values() {
             s += slot.scalar()?;
         }

@@ -1,20 +1,22 @@
 //! What a leader's sessions share: commitments to spend, and whom not to rely on.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use core::time::Duration;
 
 use curve25519_dalek::EdwardsPoint;
 
 use super::{Config, Step};
 use crate::{
-    machine::{Evidence, Fault, FaultKind, Index},
+    machine::{Evidence, Fault, FaultKind, Index, Time},
     message::{Commitment, Said},
     nonce::NonceId,
+    tree::Shape,
 };
 
 /// How many spent commitments of a member are remembered, so that a duplicate that the network
 /// made is not spent twice.
 const SPENT: usize = 64;
-/// The most sessions that a member sits out.
+/// The most sessions that a member sits out, or that go without trees.
 const LONGEST: u32 = 64;
 
 /// A member's commitment, decoded.
@@ -40,6 +42,10 @@ pub(super) struct Desk {
     blamed: BTreeSet<(Index, FaultKind)>,
     /// How many pairs of its own it drew.
     pub(super) drawn: u64,
+    /// Whether trees sit out.
+    trees: Bench,
+    /// When it issued its last call.
+    issued: Time,
 }
 
 #[derive(Debug, Default)]
@@ -55,11 +61,23 @@ struct Bench {
     left: u32,
 }
 
+impl Bench {
+    const fn count_down(&mut self) {
+        self.left = self.left.saturating_sub(1);
+    }
+
+    fn sit_out(&mut self) {
+        self.term = self.term.saturating_mul(2).clamp(1, LONGEST);
+        self.left = self.term.saturating_add(1); // the next session counts down first
+    }
+}
+
 impl Desk {
     pub(super) fn new(config: Config) -> Self {
         let (offers, bench) = (BTreeMap::new(), BTreeMap::new());
         let (convicted, blamed) = (BTreeSet::new(), BTreeSet::new());
-        Self { config, offers, convicted, bench, offered: 0, blamed, drawn: 0 }
+        let (trees, issued) = (Bench::default(), Time::default());
+        Self { config, offers, convicted, bench, offered: 0, blamed, drawn: 0, trees, issued }
     }
 
     /// Takes an offer in, unless it is another leader's or was here before.
@@ -124,14 +142,34 @@ impl Desk {
 
     /// A session begins.
     pub(super) fn count_down(&mut self) {
-        self.bench.values_mut().for_each(|bench| bench.left = bench.left.saturating_sub(1));
+        self.bench.values_mut().chain([&mut self.trees]).for_each(Bench::count_down);
+    }
+
+    /// How many trees to try in a session, if any.
+    pub(super) fn trees(&self) -> Option<u8> {
+        let Config { roster, shape, trees, .. } = &self.config;
+        let tries = *shape != Shape::Star && roster.size() > 1 && self.trees.left == 0;
+        Some(*trees).filter(|trees| tries && *trees > 0)
+    }
+
+    /// A session over trees ended: if not by one, the next ones go without.
+    pub(super) fn judge_trees(&mut self, signed_by_one: bool) {
+        if signed_by_one {
+            self.trees = Bench::default();
+        } else {
+            self.trees.sit_out();
+        }
+    }
+
+    /// The time by which a call says when it was issued: no two say the same.
+    pub(super) fn issue(&mut self, now: Time) -> Time {
+        self.issued = now.max(self.issued.after(Duration::from_nanos(1)));
+        self.issued
     }
 
     /// The member withheld its response to the end of a session.
     pub(super) fn sit_out(&mut self, member: Index) {
-        let bench = self.bench.entry(member).or_default();
-        bench.term = bench.term.saturating_mul(2).clamp(1, LONGEST);
-        bench.left = bench.term.saturating_add(1); // the next session counts down first
+        self.bench.entry(member).or_default().sit_out();
     }
 
     /// The member signed.

@@ -3,16 +3,16 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
-use super::{Event, Step, attempt::Attempt, desk::Desk};
+use super::{Event, Step, attempt::Attempt, desk::Desk, tree::Canopy};
 use crate::{
     challenge::ChallengeId,
     domain::SESSION,
     machine::{Cx, Index, Time, To},
-    mask::Mask,
     message::{Message, Response, Said, StatementBytes},
     session::{Digest, Session},
     signature::{CollectiveSignature, Policy},
     transcript::{Hash, fresh},
+    tree::Branches,
     wire::Wire,
 };
 
@@ -23,24 +23,30 @@ const REFUSALS: u8 = 3;
 #[derive(Debug)]
 pub(super) struct Open {
     /// The next attempt's.
-    session: Session,
-    statement: StatementBytes,
+    pub(super) session: Session,
+    pub(super) statement: StatementBytes,
     policy: Policy,
     announcement: Message,
     /// When it has failed.
-    until: Time,
+    pub(super) until: Time,
     /// When the phase is over.
-    wake: Time,
-    phase: Phase,
-    /// The current attempt, and those to which somebody owes a response. Nobody owes to two, so
-    /// there is at most one for each member, and one.
-    attempts: Vec<Attempt>,
+    pub(super) wake: Time,
+    pub(super) phase: Phase,
+    /// The current attempt, those over trees, and those to which somebody owes a response. Nobody
+    /// owes to two, so there is at most one for each member, one for each tree, and one.
+    pub(super) attempts: Vec<Attempt>,
     /// One slot for each member.
     refusals: BTreeMap<Index, u8>,
+    /// How many trees are left to try. `None`: everybody has been asked directly.
+    pub(super) trees: Option<u8>,
+    /// Who has committed in a tree, and is to be challenged there.
+    pub(super) canopy: Canopy,
 }
 
 #[derive(Debug)]
-enum Phase {
+pub(super) enum Phase {
+    /// Tuples of these children are to come.
+    Called(Branches),
     /// Commitments are to come. `graced`: enough have, and stragglers are waited for.
     Gathering {
         graced: bool,
@@ -80,11 +86,18 @@ impl Open {
             phase: Phase::Gathering { graced: false },
             attempts: Vec::new(),
             refusals: BTreeMap::new(),
+            trees: desk.trees(),
+            canopy: Canopy::default(),
         }
     }
 
-    /// Challenges at once if enough commitments came ahead, and announces to the others.
+    /// Calls a tree. Or challenges at once if enough commitments came ahead, and announces to the
+    /// others.
     pub(super) fn start(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
+        self.trees = self.trees.filter(|_| self.has_time_for_a_tree(desk, cx.now()));
+        if self.trees.is_some() {
+            return self.call(desk, cx);
+        }
         let alone = desk.config.roster.size() == 1;
         match self.chosen(desk).filter(|chosen| alone || !chosen.is_empty()) {
             Some(chosen) => {
@@ -140,7 +153,7 @@ impl Open {
                 *refusals = refusals.saturating_add(1);
             }
         }
-        if attempt.debtors().next().is_some() {
+        if !attempt.is_answered() {
             let late = attempt.overdue;
             return if late { self.examine(desk, challenge) } else { Step::none() };
         }
@@ -155,17 +168,24 @@ impl Open {
         if cx.now() < self.wake {
             return Step::none();
         }
-        let step = match self.phase {
+        let step = match &self.phase {
             Phase::Over => return Step::none(),
+            Phase::Called(_) => return self.ask_the_missing(desk, cx),
             Phase::Gathering { .. } => Step::none(),
             Phase::Challenged(id) => {
+                let id = *id;
                 let current = self.attempts.iter_mut().find(|attempt| attempt.id == id);
                 current.into_iter().for_each(|attempt| attempt.overdue = true);
                 self.examine(desk, &id)
             }
         };
         let remind = self.attempts.iter().fold(Step::none(), |step, a| step.and(a.ask()));
-        step.and(remind).and(self.retry(desk, cx))
+        let step = step.and(remind);
+        // Stragglers are waited for no longer: enough have committed.
+        match self.chosen(desk).filter(|_| matches!(self.phase, Phase::Gathering { .. })) {
+            Some(chosen) => step.and(self.challenge(desk, cx, chosen)),
+            None => step.and(self.fall_back(desk, cx)),
+        }
     }
 
     pub(super) fn next_timeout(&self) -> Time {
@@ -180,16 +200,16 @@ impl Open {
     /// that refused, or sit out. `None`: still too few.
     fn chosen(&self, desk: &Desk) -> Option<Vec<Index>> {
         let config = &desk.config;
-        if desk.reach() < self.policy.least(&config.roster) {
+        let reach = desk.reach().saturating_add(self.canopy.weight);
+        if reach < self.policy.least(&config.roster) {
             return None;
         }
         let ready =
             config.roster.indices().filter(|i| self.may_join(desk, *i) && desk.has_offer(*i));
         let (reliable, others): (Vec<_>, Vec<_>) = ready.partition(|i| self.is_reliable(desk, *i));
         let enough = |members: &[Index]| {
-            let signers = members.iter().chain([&config.me]).map(|member| member.get());
-            let mask = Mask::of(config.roster.size(), signers);
-            self.policy.accepts(&config.roster, &mask) == Ok(true)
+            let signers = self.signers(desk, members);
+            self.policy.accepts(&config.roster, &signers) == Ok(true)
         };
         if enough(&reliable) {
             return Some(reliable);
@@ -198,10 +218,11 @@ impl Open {
         enough(&all).then_some(all)
     }
 
-    /// Whoever owes a response joins no later attempt.
+    /// Whoever owes a response joins no later attempt, and whoever is in a tree is asked there.
     fn may_join(&self, desk: &Desk, member: Index) -> bool {
         let refusals = self.refusals.get(&member).copied().unwrap_or_default();
         member != desk.config.me
+            && !self.canopy.contains(member)
             && !desk.is_convicted(member)
             && refusals < REFUSALS
             && !self.attempts.iter().any(|attempt| attempt.is_owed_by(member))
@@ -233,25 +254,32 @@ impl Open {
         let session = self.session.clone();
         self.session.attempt = self.session.attempt.saturating_add(1);
         self.wake = cx.now().after(patience(desk));
-        let attempt = Attempt::new(desk, cx, session, &self.statement, offers);
+        let branches = core::mem::take(&mut self.canopy).into_branches();
+        let attempt = Attempt::new(desk, cx, session, &self.statement, offers, branches);
         let Some(attempt) = attempt else { return Step::none() };
         let (id, step) = (attempt.id, attempt.ask());
-        let alone = attempt.debtors().next().is_none();
+        let alone = attempt.is_answered();
         self.phase = Phase::Challenged(id);
         self.attempts.push(attempt);
         if alone { step.and(self.settle(desk, cx, &id)) } else { step }
     }
 
     /// Everybody has answered.
-    fn settle(&mut self, desk: &mut Desk, cx: &mut Cx<'_>, challenge: &ChallengeId) -> Step {
+    pub(super) fn settle(
+        &mut self,
+        desk: &mut Desk,
+        cx: &mut Cx<'_>,
+        challenge: &ChallengeId,
+    ) -> Step {
         let attempt = self.attempts.iter().find(|attempt| attempt.id == *challenge);
+        let over_tree = attempt.is_some_and(Attempt::has_tree);
         if let Some(signature) = attempt.and_then(Attempt::signature) {
-            return self.signed(desk, signature);
+            return self.signed(desk, signature, over_tree);
         }
         let step = self.examine(desk, challenge);
         self.attempts.retain(|attempt| attempt.id != *challenge);
         if matches!(self.phase, Phase::Challenged(current) if current == *challenge) {
-            step.and(self.retry(desk, cx))
+            step.and(self.fall_back(desk, cx))
         } else {
             step
         }
@@ -267,20 +295,29 @@ impl Open {
     }
 
     /// Challenges those who have committed, if they are enough, or gathers again.
-    fn retry(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
+    pub(super) fn retry(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
         if let Some(chosen) = self.chosen(desk) {
             return self.challenge(desk, cx, chosen);
         }
-        self.phase = Phase::Gathering { graced: false };
-        self.wake = cx.now().after(patience(desk));
         // Under a new name, so that whoever committed for the old one commits anew: that pair
         // may be spent, on a challenge that its owner never answers.
         self.session.attempt = self.session.attempt.saturating_add(1);
-        self.announcement = announcement(desk, &self.session, &self.statement);
-        self.announce_again(desk)
+        self.gather_anew(desk, cx)
     }
 
-    fn signed(&mut self, desk: &mut Desk, signature: CollectiveSignature) -> Step {
+    /// Asks all who have not committed, and goes on at once if enough have.
+    pub(super) fn gather_anew(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
+        self.phase = Phase::Gathering { graced: false };
+        self.wake = cx.now().after(patience(desk));
+        self.announcement = announcement(desk, &self.session, &self.statement);
+        let announce = self.announce_again(desk);
+        announce.and(self.gather(desk, cx))
+    }
+
+    fn signed(&mut self, desk: &mut Desk, signature: CollectiveSignature, over_tree: bool) -> Step {
+        if over_tree || self.trees.is_some() {
+            desk.judge_trees(over_tree);
+        }
         let signed = |i: &Index| signature.mask.contains(i.get());
         let (present, absent): (Vec<_>, Vec<_>) = desk.config.roster.indices().partition(signed);
         let overdue = self.attempts.iter().filter(|attempt| attempt.overdue);
@@ -292,6 +329,9 @@ impl Open {
     }
 
     fn fail(&mut self, desk: &mut Desk) -> Step {
+        if self.trees.is_some() {
+            desk.judge_trees(false);
+        }
         let debtors = self.debtors();
         debtors.iter().for_each(|member| desk.sit_out(*member));
         let others = desk.config.roster.indices();
@@ -314,6 +354,6 @@ fn announcement(desk: &Desk, session: &Session, statement: &StatementBytes) -> M
     Message::Announcement(said, statement.clone())
 }
 
-fn patience(desk: &Desk) -> Duration {
+pub(super) fn patience(desk: &Desk) -> Duration {
     desk.config.timing.patience.max(Duration::from_nanos(1))
 }

@@ -46,7 +46,7 @@ use core::{
 use borsh::{BorshDeserialize, BorshSerialize};
 use sha2::{Digest, Sha256};
 
-pub use super::tree::Hash;
+pub use crate::merkle::tree::Hash;
 use crate::{
     domain::{MAP_LEAF, MAP_NODE},
     wire::BoundedVec,

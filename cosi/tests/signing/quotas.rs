@@ -18,7 +18,7 @@ use crate::{
 /// A leader fills its quotas: its own oldest goes, and nobody else's.
 #[test]
 fn every_leader_has_its_own_quotas() {
-    let limits = Limits { pairs: 3, statements: 2, answers: 2, validated: 300 };
+    let limits = Limits { pairs: 3, statements: 2, answers: 2, validated: 300, calls: 0 };
     let mut honest = Honest::new(4, Policy::Quorum, limits);
     let statements: Vec<_> = (0..200u16).map(|at| at.to_le_bytes()).collect();
     statements.iter().for_each(|statement| {

@@ -173,7 +173,7 @@ fn values_out_of_range_are_refused() {
     encoding[1] = 2; // a mode that there is not
     assert!(Message::decode(&encoding).is_err());
     let mut encoding = seeded.message(1).encode();
-    encoding[0] = 5; // a message that there is not
+    encoding[0] = 8; // a message that there is not
     assert!(Message::decode(&encoding).is_err());
 }
 
