@@ -1,0 +1,16 @@
+//! Signing over trees, in the simulator and by hand, with honest members and others.
+#![cfg(feature = "sim")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking"
+)]
+
+mod attacks;
+mod grove;
+mod honest;
+mod shapes;
+mod sums;
