@@ -119,7 +119,7 @@ pub struct Config {
     /// The shape of its trees. A star, the default, is no tree: it asks everybody directly.
     pub shape: Shape,
     /// How many trees it tries in a session before it asks everybody directly. A tree takes at most
-    /// three times the patience, and none is tried that might end in the second half of
+    /// four times the patience, and none is tried that might end in the second half of
     /// [`Timing::limit`].
     pub trees: u8,
 }

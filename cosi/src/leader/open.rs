@@ -222,7 +222,7 @@ impl Open {
     fn may_join(&self, desk: &Desk, member: Index) -> bool {
         let refusals = self.refusals.get(&member).copied().unwrap_or_default();
         member != desk.config.me
-            && !self.canopy.contains(member)
+            && !self.canopy.covers(member)
             && !desk.is_convicted(member)
             && refusals < REFUSALS
             && !self.attempts.iter().any(|attempt| attempt.is_owed_by(member))
@@ -249,12 +249,15 @@ impl Open {
     }
 
     fn challenge(&mut self, desk: &mut Desk, cx: &mut Cx<'_>, chosen: Vec<Index>) -> Step {
+        let branches = match self.branches(desk, cx, &chosen) {
+            Ok(branches) => branches,
+            Err(first) => return first,
+        };
         let offers = chosen.into_iter().filter_map(|i| desk.spend(i).map(|offer| (i, offer)));
         let offers = offers.collect();
         let session = self.session.clone();
         self.session.attempt = self.session.attempt.saturating_add(1);
         self.wake = cx.now().after(patience(desk));
-        let branches = core::mem::take(&mut self.canopy).into_branches();
         let attempt = Attempt::new(desk, cx, session, &self.statement, offers, branches);
         let Some(attempt) = attempt else { return Step::none() };
         let (id, step) = (attempt.id, attempt.ask());

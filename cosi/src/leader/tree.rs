@@ -1,7 +1,8 @@
 //! How a leader signs over a tree, before it signs over a star.
 //!
 //! *Upon* the end of patience with the tuples: ask whoever is missing directly, as in a star.
-//! *Upon* their commitments too, or of enough once the grace is over: challenge the tree and those
+//! *Upon* their commitments too, or of enough once the grace is over: drop the branches in which
+//! they stand, and ask all in those directly too. *Then* challenge the other branches and those
 //! who committed directly, together. *Upon* a wrong sum, or the end of patience with the sums:
 //! blame nobody in the tree, and call another one; after the last, lead a star.
 
@@ -26,28 +27,36 @@ pub(super) struct Canopy {
     members: Mask,
     /// The weight of the members.
     pub(super) weight: u64,
+    /// Who is not to be asked directly.
+    covered: Mask,
 }
 
 impl Canopy {
     fn new(branches: Branches, desk: &Desk) -> Self {
         let roster = &desk.config.roster;
         let members = Mask::of(roster.size(), branches.members());
-        let weight = roster.weight_of(&members);
-        Self { branches, members, weight }
+        let (weight, covered) = (roster.weight_of(&members), members.clone());
+        Self { branches, members, weight, covered }
     }
 
-    /// Whether the member has committed in the tree.
-    pub(super) fn contains(&self, member: Index) -> bool {
-        self.members.contains(member.get())
+    /// Whether the member is for the tree to bring.
+    pub(super) fn covers(&self, member: Index) -> bool {
+        self.covered.contains(member.get())
     }
 
-    /// Who has committed in the tree.
-    pub(super) fn members(&self) -> impl Iterator<Item = u16> + '_ {
-        self.members.iter()
-    }
-
-    pub(super) fn into_branches(self) -> Branches {
-        self.branches
+    /// Drops each branch that one of these members, who committed directly, stands in: above them
+    /// nobody answers to a Z that holds members whose tuples it does not have. From then on
+    /// nobody in the other branches is asked directly. Whether there was such a branch.
+    fn prune(&mut self, direct: &[Index], desk: &Desk) -> bool {
+        let before = self.branches.heads().len();
+        self.branches.retain(|subtree| direct.iter().all(|i| !subtree.contains(i.get())));
+        let pruned = self.branches.heads().len() < before;
+        if pruned {
+            let rest = Self::new(core::mem::take(&mut self.branches), desk);
+            let covered = Mask::of(desk.config.roster.size(), rest.branches.reach());
+            *self = Self { covered, ..rest };
+        }
+        pruned
     }
 }
 
@@ -109,7 +118,8 @@ impl Open {
     /// silent child look alike.
     pub(super) fn ask_the_missing(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
         let gathering = Phase::Gathering { graced: false };
-        if let Phase::Called(branches) = core::mem::replace(&mut self.phase, gathering) {
+        if let Phase::Called(mut branches) = core::mem::replace(&mut self.phase, gathering) {
+            branches.close();
             self.canopy = Canopy::new(branches, desk);
         }
         self.gather_anew(desk, cx)
@@ -134,16 +144,30 @@ impl Open {
     }
 
     /// Whether a tree that starts now is over within the first half of the session, whatever
-    /// happens in it: it has three phases, each within the patience. The second half is the star's.
+    /// happens in it: it has four phases, each within the patience. The second half is the star's.
     pub(super) fn has_time_for_a_tree(&self, desk: &Desk, now: Time) -> bool {
         let limit = desk.config.timing.limit;
         let half = limit.checked_div(2).unwrap_or(limit);
-        now.after(patience(desk).saturating_mul(3).saturating_add(half)) <= self.until
+        now.after(patience(desk).saturating_mul(4).saturating_add(half)) <= self.until
+    }
+
+    /// The branches to challenge together with these members, or what is to be done first:
+    /// whoever was in a branch that had to go is asked directly.
+    pub(super) fn branches(
+        &mut self,
+        desk: &mut Desk,
+        cx: &mut Cx<'_>,
+        direct: &[Index],
+    ) -> Result<Branches, Step> {
+        if self.canopy.prune(direct, desk) {
+            return Err(self.gather_anew(desk, cx));
+        }
+        Ok(core::mem::take(&mut self.canopy).branches)
     }
 
     /// The signers' positions: these members, those who committed in the tree, and the leader.
     pub(super) fn signers(&self, desk: &Desk, members: &[Index]) -> Mask {
         let direct = members.iter().chain([&desk.config.me]).map(|member| member.get());
-        Mask::of(desk.config.roster.size(), direct.chain(self.canopy.members()))
+        Mask::of(desk.config.roster.size(), direct.chain(self.canopy.members.iter()))
     }
 }

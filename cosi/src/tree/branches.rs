@@ -71,6 +71,21 @@ impl Branches {
         self.tuples().flat_map(|(said, _)| said.what.mask.iter())
     }
 
+    /// Waits for no more tuples.
+    pub(crate) fn close(&mut self) {
+        self.slots.retain(|_, slot| slot.tuple.is_some());
+    }
+
+    /// Keeps the branches whose subtree passes.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Mask) -> bool) {
+        self.slots.retain(|_, slot| keep(&slot.subtree));
+    }
+
+    /// All who stand in the branches, whether they have committed or not.
+    pub(crate) fn reach(&self) -> impl Iterator<Item = u16> + '_ {
+        self.slots.values().flat_map(|slot| slot.subtree.iter())
+    }
+
     /// The sums of all their commitments and of `own`.
     pub(crate) fn add_to(&self, own: [EdwardsPoint; 2]) -> [EdwardsPoint; 2] {
         self.tuples().fold(own, |[r1, r2], (_, [p1, p2])| [r1 + p1, r2 + p2])

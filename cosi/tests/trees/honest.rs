@@ -180,7 +180,7 @@ fn trees_that_fail_sit_out() {
 /// No tree is tried that could take the star's time.
 #[test]
 fn a_session_too_short_for_trees_is_a_star() {
-    for (limit, trees) in [(11, 0), (12, 1), (24, 2)] {
+    for (limit, trees) in [(15, 0), (16, 1), (24, 2)] {
         let mut grove = tuned(13, kary(3), |config: Config| {
             let mut timing = config.leader.timing;
             timing.limit = Duration::from_secs(limit);
