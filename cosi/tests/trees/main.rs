@@ -10,7 +10,9 @@
 )]
 
 mod attacks;
+mod bounds;
 mod grove;
 mod honest;
+mod member;
 mod shapes;
 mod sums;

@@ -7,6 +7,7 @@ use cosi::{
     challenge::Challenge,
     message::Message,
     nonce::NonceId,
+    roster::Roster,
     tree::{Shape, Tree},
 };
 use curve25519_dalek::{EdwardsPoint, Scalar, edwards::CompressedEdwardsY};
@@ -28,8 +29,8 @@ fn wide(hash: Sha512) -> Scalar {
 }
 
 /// b and c, by arithmetic of its own.
-fn terms(grove: &Grove, challenge: &Challenge, statement: &[u8]) -> (Scalar, Scalar) {
-    let roster = grove.roster.id().0;
+pub(crate) fn terms(roster: &Roster, challenge: &Challenge, statement: &[u8]) -> (Scalar, Scalar) {
+    let roster = roster.id().0;
     let mask = challenge.mask.as_bytes();
     let key: EdwardsPoint = challenge.mask.iter().map(|at| *key(at).public().point()).sum();
     let key = key.compress().to_bytes();
@@ -89,7 +90,7 @@ fn is_the_naive_sum(grove: &Grove, signature: &CollectiveSignature, statement: &
     });
     let challenge = challenge.unwrap();
     assert_eq!(challenge.mask, signature.mask);
-    let (b, c) = terms(grove, &challenge, statement);
+    let (b, c) = terms(&grove.roster, &challenge, statement);
     let [mut r1, mut r2] = points(&challenge.commitments);
     assert_eq!((r1 + b * r2).compress().to_bytes(), signature.commitment);
     let mut s = scalar(&signature.response);
