@@ -1,14 +1,18 @@
 //! The format of everything that leader and cosigners say: fixed, and of one encoding.
 
+use std::time::Duration;
+
 use cosi::{
     CollectiveSignature, Mode,
     challenge::{Challenge, ChallengeId},
     keys::Signature,
+    machine::Time,
     mask::Mask,
-    message::{Commitment, Message, Refusal, Response, Said, StatementBytes},
+    message::{Call, Commitment, Message, Refusal, Response, Said, StatementBytes, Sum, Tuple},
     nonce::NonceId,
     roster::RosterId,
-    session::{Digest, Session},
+    session::{Digest, Session, SessionId},
+    tree::{Branching, Shape},
     wire::Wire,
 };
 use rand_chacha::{
@@ -91,6 +95,40 @@ impl Seeded {
                 };
                 Message::Response(self.said(response))
             }
+            6 => {
+                let call = Call {
+                    session: self.session(),
+                    shape: Shape::Kary {
+                        branching: Branching::new(self.bytes::<1>()[0] | 2).unwrap(),
+                    },
+                    issued: Time::at(Duration::from_nanos(u64::from_le_bytes(self.bytes()))),
+                    patience: u64::from_le_bytes(self.bytes()),
+                };
+                Message::Call(self.said(call), self.statement())
+            }
+            7 => {
+                let tuple = Tuple {
+                    leader: self.number(),
+                    session: SessionId(self.bytes()),
+                    member: self.number(),
+                    nonce: NonceId(self.bytes()),
+                    own: [self.bytes(), self.bytes()],
+                    sums: [self.bytes(), self.bytes()],
+                    mask: self.mask(),
+                    children: self.bytes(),
+                };
+                Message::Tuple(self.said(tuple))
+            }
+            8 => {
+                let sum = Sum {
+                    leader: self.number(),
+                    challenge: ChallengeId(self.bytes()),
+                    member: self.number(),
+                    nonce: NonceId(self.bytes()),
+                    sum: self.bytes(),
+                };
+                Message::Sum(self.said(sum))
+            }
             _ => {
                 let refusal = Refusal {
                     challenge: ChallengeId(self.bytes()),
@@ -152,6 +190,15 @@ fn formats_are_those_of_version_1() {
         (&[], "d684fee8620de13a8d07bb23d111b91bc548cb3a88e03674c9532663ada7c0f3"),
         (&[], "63424b7be3d7ebecc419438f737c490e5f089aba50fb1aba1d6c221e672b6b1e"),
         (&[(64, 8192)], "be5cbaea2792e292d6fb29ed4b2ee1c8ee2863fb61ff117a7f4b92b940fb48cf"),
+        (
+            &[(1 + SESSION + 2 + 8 + 8 + 64, 32_768)],
+            "a6a5e6566b081969ea8ff4919aebc4757dd5f62604436356a6380df8242057c7",
+        ),
+        (
+            &[(1 + 2 + 32 + 2 + 16 + 2 * 64, 8192)],
+            "7d765c3d66c359cb9966fd04ca33571659d4ce0d9f1c8ba8dd58b6de2e7e338d",
+        ),
+        (&[], "ed156c610c9bdb2e249dee66ee1af3a410e7554efe75044eedf986c1bfd24caa"),
     ];
     for (kind, (lengths, expected)) in (0u8..).zip(expected) {
         let mut seeded = Seeded(ChaCha20Rng::seed_from_u64(u64::from(kind)));
