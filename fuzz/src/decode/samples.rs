@@ -23,10 +23,13 @@ use cosi::{
         map::{self, Map},
         tree::{Path, Tree, leaf_hash},
     },
-    message::{Commitment, Message as Speech, Refusal, Response, Said, StatementBytes},
+    message::{
+        Call, Commitment, Message as Speech, Refusal, Response, Said, StatementBytes, Sum, Tuple,
+    },
     nonce::NonceId,
     roster::{Member, Opening, RosterId},
     session::{self, Session, SessionId},
+    tree,
     wire::{BoundedBytes, BoundedVec, Wire},
 };
 use omniledger::{
@@ -261,7 +264,33 @@ pub(crate) fn speeches() -> Vec<Speech> {
         Speech::Challenge(said(challenge()), NonceId([7; 16])),
         Speech::Response(said(response())),
         Speech::Refusal(said(refusal())),
+        Speech::Call(said(call()), statement_bytes()),
+        Speech::Tuple(said(tuple())),
+        Speech::Sum(said(sum())),
     ]
+}
+
+fn call() -> Call {
+    let shape = tree::Shape::balanced(SIZE.into());
+    Call { session: session(), shape, issued: Time::at(Duration::from_secs(7)), patience: 9 }
+}
+
+fn tuple() -> Tuple {
+    Tuple {
+        leader: 0,
+        session: session().id(),
+        member: 1,
+        nonce: NonceId([7; 16]),
+        own: points(),
+        sums: points(),
+        mask: quorum(),
+        children: [8; 32],
+    }
+}
+
+fn sum() -> Sum {
+    let (challenge, nonce) = (challenge().id(), NonceId([7; 16]));
+    Sum { leader: 0, challenge, member: 1, nonce, sum: [9; 32] }
 }
 
 /// What the replicas' statements share.
