@@ -122,8 +122,8 @@ pub struct Limits {
     /// Statements that the application validated unasked, and has not forgotten. Refusals give
     /// way to acceptances.
     pub validated: usize,
-    /// Calls a leader in whose trees this member has a place, each with a challenge and a tuple a
-    /// child, at most 42 kB and 9 kB. 0, the default: none, and it is absent from every tree.
+    /// Calls a leader in whose trees this member has a place, each with a challenge, at most
+    /// 42 kB, and at most 17 kB a child. 0, the default: none, and it is absent from every tree.
     ///
     /// Above 0, call `handle_timeout` when `next_timeout` says so, and route what goes up trees by
     /// [`Message::is_for_leader_at`].

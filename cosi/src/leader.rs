@@ -7,9 +7,11 @@
 //! attempt open, and try again without those who owe it a response; a valid one lets its sender
 //! back, and may still complete the old attempt (Ruffing et al. 2022, ROAST).
 //!
+//! With another [`Shape`] than a star it tries trees first: see [`tree`](crate::tree).
+//!
 //! - Whenever members whose weight meets the policy are honest and answer within the patience,
-//!   the statement is signed, after at most F + 1 attempts against F disruptors. One that refuses
-//!   may cost three where the policy cannot be met without it.
+//!   the statement is signed, after at most F + 1 attempts against F disruptors, trees aside. One
+//!   that refuses may cost three where the policy cannot be met without it.
 //! - A signature is verified before it is reported.
 //! - A leader is a cosigner of its own sessions, without a message to itself.
 //! - A member that owes an overdue response when a session ends, or any when it fails, sits out

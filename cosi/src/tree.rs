@@ -1,4 +1,4 @@
-//! The trees that a leader signs over: who passes what to whom.
+//! Signing over trees: the leader speaks to its children alone, and inner nodes sum up.
 //!
 //! ```text
 //!   Star               Kary { branching: 2 }            Groups
@@ -10,27 +10,130 @@
 //!                        3   4   5   6              4 7   5   6 ...
 //! ```
 //!
-//! The leader L stands at the root, and a public seed deals the other places. The leader chooses
-//! what the seed is made of, so it could choose its tree: it harms nobody but itself, since a bad
-//! tree costs time alone.
+//! The leader L stands at the root, and a public seed, the session's name, deals the other places:
+//! see [`Tree`]. The leader draws what the name is made of, so it could choose its tree. It harms
+//! nobody but itself: a bad tree costs time alone.
 //!
 //! After the trees of CoSi (Syta et al. 2016). `Groups` is the shallow one of ByzCoinX
 //! (Kokoris-Kogias et al., OmniLedger, 2018).
 //!
-//! ```
-//! use cosi::tree::{Shape, Tree};
+//! # How it works
 //!
-//! let tree = Tree::new(Shape::balanced(40), 40, 7, &[1; 32]).unwrap();
-//! assert_eq!((tree.parent(7), tree.children(7).count(), tree.depth()), (None, 4, 3));
-//! for child in tree.children(7) {
-//!     assert_eq!(tree.parent(child), Some(7));
-//!     assert!(tree.subtree(child).contains(child) && !tree.subtree(child).contains(7));
+//! ```text
+//!  leader                     inner node i                           its child j
+//!    |---- Call ---------------->|---- Call ---------------------------->|  validate, draw r1, r2
+//!    |                           |<--- Tuple(Z_j, R1_j, R2_j) -----------|
+//!    |<--- Tuple(Z_T, R1_T, R2_T)|  Z_T = {i} ∪ Z_j ∪ .., R1_T = R1_i + R1_j + ..
+//!    |  (asks the missing directly, as in a star)                        |
+//!    |---- Challenge ----------->|---- Challenge ----------------------->|  compute b, R, c
+//!    |                           |<--- Sum(s_j) -------------------------|
+//!    |<--- Sum(s_T) -------------|  s_T = s_i + s_j + ..
+//!    v
+//!  check the whole
+//! ```
+//!
+//! - Calls and challenges come down as the leader signed them, the same for all, so no parent
+//!   draws on the leader's quota at its children, nor has them answer anything else. Beside a
+//!   challenge stands the name of the one pair to spend, which a parent knows of its children.
+//! - A member answers under the rules of a star and one more: of its own subtree Z holds exactly
+//!   those for whom it sent its tuple, and so holds signed tuples.
+//! - Inner nodes wait for tuples for a share of the leader's patience that shrinks with depth: see
+//!   [`Tree::wait`]. Then they send what they have, and who is late is left out.
+//! - A silent parent and a silent child look alike, so the leader asks whoever is missing directly.
+//!   If they commit, they are challenged directly beside the tree; and so is the whole branch they
+//!   stand in, for those above them could not answer to a Z that holds them.
+//! - Sums are checked at the leader, once, all together. If that fails, or some are missing, nobody
+//!   in the tree is blamed: a sum tells nothing of who made it wrong. The leader calls another
+//!   tree, at most [`Config::trees`](crate::leader::Config::trees) in all, and then leads a star,
+//!   where blame is exact. After a session whose trees all failed the next ones go without, first
+//!   one, then twice as many each time, at most 64.
+//!
+//! So a faulty member in a tree costs time, and neither the signature nor an innocent's name.
+//!
+//! # What is yours to do
+//!
+//! - Set [`Config::shape`](crate::leader::Config::shape) at who leads and
+//!   [`Limits::calls`](crate::cosigner::Limits::calls) at who cosigns: it is 0 unless set.
+//! - Route what goes up by [`Message::is_for_leader_at`](crate::message::Message::is_for_leader_at),
+//!   and drive the timeouts of cosigners too.
+//! - Choose the leader's patience as at least the depth times a round trip and the time to
+//!   validate, and at least a round trip over the whole depth.
+//!
+//! # Where it departs from the papers, and its limits
+//!
+//! - In CoSi a parent says which of its children are absent, and in ByzCoin each node checks the
+//!   responses below it. Here no parent's word counts against a child, and sums go up unchecked.
+//! - Every statement takes a round trip over the tree for the tuples and one for the sums: pairs
+//!   ahead, which spare a star the first, are for stars alone.
+//! - Everybody has a place in every tree, whatever it did before. One that is silent costs its
+//!   parent's wait and the leader's grace each time; one that is silent in the tree and commits
+//!   directly has its whole branch asked directly.
+//! - A wrong sum is not traced to who made it.
+//!
+//! # Example
+//!
+//! Nine members sign over a binary tree. All are honest here, so nobody has to wait.
+//!
+//! ```
+//! use std::{collections::VecDeque, sync::Arc};
+//! use cosi::{
+//!     Cosigner, Leader, Policy, cosigner, keys::Seed, leader, machine::{Cx, Time, To},
+//!     roster::{Member, Roster}, session::Digest, tree::{Branching, Shape},
+//! };
+//! # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+//! # let mut rng = ChaCha20Rng::seed_from_u64(7);
+//! let keys: Vec<_> =
+//!     (1..=9).map(|seed| Arc::new(Seed::from_bytes([seed; 32]).signing_key())).collect();
+//! let roster = Roster::new(keys.iter().map(|key| Member::new(key, &mut rng)))?;
+//! let members: Vec<_> = roster.indices().collect();
+//! let mut cx = Cx::new(Time::default(), &mut rng);
+//!
+//! let mut config = leader::Config::new(roster.clone(), members[0], keys[0].clone());
+//! config.shape = Shape::Kary { branching: Branching::new(2).unwrap() };
+//! let mut leader = Leader::new(config)?;
+//! let mut cosigners = Vec::new();
+//! for (me, key) in members.iter().zip(&keys) {
+//!     let mut config = cosigner::Config::new(roster.clone(), *me, key.clone());
+//!     config.limits.calls = 4;
+//!     let mut cosigner = Cosigner::new(config)?;
+//!     let verdict = cosigner::Command::Validated { digest: Digest::of(b"1.0"), accept: true };
+//!     let _ = cosigner.handle_command(&mut cx, verdict)?;
+//!     cosigners.push(cosigner);
 //! }
-//! // Each member passes on what it has before its parent stops waiting.
-//! let patience = std::time::Duration::from_secs(3);
-//! let child = tree.children(7).next().unwrap();
-//! assert_eq!(tree.wait(7, patience), patience);
-//! assert_eq!(tree.wait(child, patience), patience * 2 / 3);
+//!
+//! let (statement, policy) = (b"1.0".to_vec(), Policy::Complete);
+//! let command = leader::Command::Announce { statement, policy };
+//! let mut led = Some(leader.handle_command(&mut cx, command)?);
+//! let (mut mail, mut leader_sent) = (VecDeque::new(), 0);
+//! let signature = loop {
+//!     if let Some(step) = led.take() {
+//!         let output = step.into_records().1.release();
+//!         if let Some(leader::Event::Signed { signature, .. }) = output.events.into_iter().next() {
+//!             break signature;
+//!         }
+//!         mail.extend(output.messages.into_iter().map(|(to, message)| (members[0], to, message)));
+//!     }
+//!     let (from, to, message) = mail.pop_front().unwrap();
+//!     let to = match to {
+//!         To::One(one) => vec![one],
+//!         To::Some(some) => some,
+//!         To::All => unreachable!("a star"),
+//!     };
+//!     leader_sent += if from == members[0] { to.len() } else { 0 };
+//!     for to in to {
+//!         if message.is_for_leader_at(to) {
+//!             led = Some(leader.handle_message(&mut cx, from, message.clone()));
+//!             continue;
+//!         }
+//!         let cosigner = &mut cosigners[usize::from(to.get())];
+//!         let step = cosigner.handle_message(&mut cx, from, message.clone());
+//!         let output = step.into_records().1.release();
+//!         mail.extend(output.messages.into_iter().map(|(next, message)| (to, next, message)));
+//!     }
+//! };
+//! signature.verify(&roster, b"1.0", &Policy::Complete)?;
+//! assert_eq!(leader_sent, 4, "a call and a challenge to each of two children");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod branches;
@@ -121,6 +224,19 @@ impl Shape {
 /// 2. The parent of place p > 0 is: in a star, place 0; in a k-ary tree, place ⌊(p − 1)/k⌋; in
 ///    groups, of which there are g = ⌊√(n − 1)⌋, place 0 where p ≤ g, and else place
 ///    1 + (p − 1) mod g.
+///
+/// ```
+/// use cosi::tree::{Shape, Tree};
+///
+/// let tree = Tree::new(Shape::balanced(40), 40, 7, &[1; 32]).unwrap();
+/// assert_eq!((tree.parent(7), tree.children(7).count(), tree.depth()), (None, 4, 3));
+/// let child = tree.children(7).next().unwrap();
+/// assert_eq!(tree.parent(child), Some(7));
+/// assert!(tree.subtree(child).contains(child) && !tree.subtree(child).contains(7));
+/// // A child passes on what it has before its parent stops waiting.
+/// let patience = std::time::Duration::from_secs(3);
+/// assert_eq!([7, child].map(|member| tree.wait(member, patience)), [patience, patience * 2 / 3]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
     shape: Shape,
