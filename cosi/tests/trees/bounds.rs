@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cosi::{machine::Time, message::Message};
 
-use crate::member::{ME, PATIENCE, Scene, Script, said_tuple, the_tuple};
+use crate::scene::{ME, PATIENCE, Scene, Script, said_tuple, the_tuple};
 
 fn scripts(scene: &Scene, leader: u16, number: usize) -> Vec<Script> {
     scene.scripts(leader, b"M").take(number).collect()

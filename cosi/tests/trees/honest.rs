@@ -5,7 +5,7 @@ use std::time::Duration;
 use cosi::{
     Policy, leader,
     message::Message,
-    sim::{Latency, Network},
+    sim::{Boundary, Crash, Latency, Network, When},
     tree::Shape,
 };
 
@@ -154,6 +154,44 @@ fn a_bad_network_costs_time_alone() {
         let mut grove = planted(network, 12, kary(3), |config| config);
         let (signature, ..) = grove.sign(b"x", 8);
         assert!(signature.mask.count() >= 8);
+        assert_eq!(grove.sim.application().faults, []);
+    }
+}
+
+/// Whoever crashes loses its pair and its children's tuples: it is back in the next attempt, and
+/// nobody is blamed.
+#[test]
+fn a_member_may_crash_at_any_step() {
+    let boundaries = [Boundary::BeforeRecords, Boundary::AfterRelease];
+    for (step, boundary) in (1..6).flat_map(|step| boundaries.map(|b| (step, b))) {
+        for member in [3, 8] {
+            let mut grove = grove(12, kary(3));
+            let crash = Crash { when: When::Step(step), boundary, down_for: Some(HOP) };
+            grove.sim.crash(grove.at(member), crash);
+            for statement in [b"first", b"after"] {
+                let (_, absent, _) = grove.sign(statement, 11);
+                assert!(absent.is_empty() || absent == [member], "{absent:?}");
+            }
+            assert_eq!(grove.signed(b"after").1, vec![]);
+            assert_eq!(grove.sim.application().faults, []);
+        }
+    }
+}
+
+/// A leader that crashed calls under other names, and contradicts itself in none.
+#[test]
+fn a_leader_may_crash_at_any_step() {
+    for step in 1..10 {
+        let mut grove = grove(12, kary(3));
+        let crash = Crash { when: When::Step(step), boundary: Boundary::Idle, down_for: Some(HOP) };
+        grove.sim.crash(grove.at(0), crash);
+        grove.announce(0, b"lost", Policy::Complete);
+        grove.run();
+        grove.announce(0, b"lost", Policy::Complete);
+        grove.run();
+        let signed = grove.sim.application().events.iter();
+        let signed = signed.filter(|(_, _, event)| matches!(event, leader::Event::Signed { .. }));
+        assert!(signed.count() > 0);
         assert_eq!(grove.sim.application().faults, []);
     }
 }

@@ -14,5 +14,6 @@ mod bounds;
 mod grove;
 mod honest;
 mod member;
+mod scene;
 mod shapes;
 mod sums;
