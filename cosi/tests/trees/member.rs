@@ -107,6 +107,26 @@ fn a_pair_answers_once_whatever_the_tree_says() {
     }
 }
 
+/// Two challenges in one session, both by the parent: the second has no answer, and convicts the
+/// leader.
+#[test]
+fn an_equivocating_leader_is_convicted_in_a_tree_too() {
+    let mut scene = Scene::ready();
+    let script = scene.scripts(0, b"M").next().unwrap();
+    let tuple = committed(&mut scene, &script);
+    let [one, two] = [1, 2].map(|more| {
+        let challenge = script.challenge(&tuple, &all(&script), more);
+        script.signed(&challenge, tuple.nonce)
+    });
+    assert_eq!(scene.hear(script.parent, one.clone()).len(), 2);
+    assert_eq!(scene.hear(script.parent, two), []);
+    let [fault] = &scene.faults[..] else { panic!("{:?}", scene.faults) };
+    assert_eq!((fault.culprit.get(), fault.kind), (0, FaultKind::Equivocation));
+    let evidence = fault.evidence.clone().unwrap();
+    assert_eq!(blame::verify(&evidence, &scene.roster), Some(fault.culprit));
+    assert_eq!(scene.hear(script.parent, one).len(), 2, "the first still stands");
+}
+
 #[test]
 fn z_holds_of_the_subtree_those_whose_tuples_are_here() {
     let mut scene = Scene::ready();
@@ -215,19 +235,30 @@ fn a_childs_tuple_must_be_of_its_subtree() {
         Tuple { session: script.elsewhere(99), ..leaf.clone() },
         Tuple { leader: 99, ..leaf.clone() },
     ];
+    // With the other child's here, a tuple that counted would end the wait.
+    scene.hear(second, said_tuple(script.leaf(second)));
     for tuple in wrong {
-        assert_eq!(scene.hear(first, said_tuple(tuple)), []);
+        assert_eq!(scene.hear(first, said_tuple(tuple.clone())), [], "{tuple:?}");
     }
     // Somebody else's tuple, passed on; and one of somebody who is no child.
     assert_eq!(scene.hear(second, said_tuple(leaf.clone())), []);
     assert_eq!(scene.hear(script.parent, said_tuple(script.leaf(script.parent))), []);
     assert_eq!(scene.faults, []);
-    // Of two that are right the last counts: its sender may have crashed in between.
-    let again = Tuple { nonce: NonceId([77; 16]), ..leaf.clone() };
-    scene.hear(first, said_tuple(leaf));
+    let (_, tuple) = the_tuple(&scene.hear(first, said_tuple(leaf)));
+    assert_eq!(tuple.mask.count(), 3);
+}
+
+/// Of two tuples that are right the last counts: its sender may have crashed in between.
+#[test]
+fn the_last_tuple_of_a_child_counts() {
+    let mut scene = Scene::ready();
+    let script = scene.scripts(0, b"M").next().unwrap();
+    scene.hear(script.parent, script.call());
+    let [first, second] = script.children;
+    let again = Tuple { nonce: NonceId([77; 16]), ..script.leaf(first) };
+    scene.hear(first, said_tuple(script.leaf(first)));
     scene.hear(first, said_tuple(again));
     let (_, tuple) = the_tuple(&scene.hear(second, said_tuple(script.leaf(second))));
-    assert_eq!(tuple.mask.count(), 3);
     let challenge = script.challenge(&tuple, &all(&script), 7);
     let passed_on = scene.hear(script.parent, script.signed(&challenge, tuple.nonce));
     let named = passed_on.iter().any(|(to, message)| {
@@ -319,6 +350,20 @@ fn late_children_are_left_out() {
     let (_, again) = the_tuple(&scene.hear(script.parent, script.call()));
     assert_eq!(again, tuple);
     assert_eq!(scene.hear(script.children[0], script.call()), [], "to its parent alone");
+}
+
+/// The wait is over though the own verdict is not there yet.
+#[test]
+fn a_late_verdict_makes_no_late_child_early() {
+    let mut scene = Scene::new(|config| config);
+    let script = scene.scripts(0, b"M").next().unwrap();
+    scene.hear(script.parent, script.call());
+    let [first, second] = script.children;
+    scene.hear(first, said_tuple(script.leaf(first)));
+    assert_eq!(scene.pass(PATIENCE), []);
+    scene.hear(second, said_tuple(script.leaf(second)));
+    let (_, tuple) = the_tuple(&scene.validate(b"M"));
+    assert!(tuple.mask.contains(first) && !tuple.mask.contains(second));
 }
 
 /// Of another roster, another mode, or with no place for this member.
