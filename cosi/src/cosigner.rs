@@ -125,7 +125,8 @@ pub struct Limits {
     /// Calls a leader in whose trees this member has a place, each with a challenge, at most
     /// 42 kB, and at most 17 kB a child. 0, the default: none, and it is absent from every tree.
     ///
-    /// Above 0, call `handle_timeout` when `next_timeout` says so, and route what goes up trees by
+    /// Above 0, choose at least as many as a leader has sessions open: what is let go is lost to
+    /// its tree. Call `handle_timeout` when `next_timeout` says so, and route what goes up trees by
     /// [`Message::is_for_leader_at`].
     pub calls: usize,
 }

@@ -69,6 +69,7 @@
 //!   parent's wait and the leader's grace each time; one that is silent in the tree and commits
 //!   directly has its whole branch asked directly.
 //! - A wrong sum is not traced to who made it.
+//! - Each call costs each member a hash for each member, to deal the places.
 //!
 //! # Example
 //!

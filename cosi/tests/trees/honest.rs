@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use cosi::{
     Policy, leader,
+    machine::Time,
     message::Message,
-    sim::{Boundary, Crash, Latency, Network, When},
+    sim::{Boundary, Crash, Latency, Network, Outcome, Simulation, When},
     tree::Shape,
 };
 
-use crate::grove::{Config, grove, honestly, kary, planted, tuned};
+use crate::grove::{Config, Node, Notes, grove, honestly, kary, planted, tuned};
 
 const HOP: Duration = Duration::from_millis(50);
 
@@ -156,6 +157,26 @@ fn a_bad_network_costs_time_alone() {
         assert!(signature.mask.count() >= 8);
         assert_eq!(grove.sim.application().faults, []);
     }
+}
+
+/// A sum that comes after the patience, while another tree is under way, still completes its own.
+#[test]
+fn a_late_sum_completes_the_old_attempt() {
+    let mut grove = grove(12, kary(3));
+    grove.announce(0, b"x", Policy::Complete);
+    let challenged =
+        |sim: &Simulation<Node, Notes>| sim.total().sent_by_label.contains_key("challenge");
+    let limit = Time::at(Duration::from_secs(60));
+    assert_eq!(grove.sim.run_until(limit, challenged).unwrap(), Outcome::Done);
+    // From here on all is late that reaches the leader.
+    for member in 1..12 {
+        let (from, leader) = (grove.at(member), grove.at(0));
+        grove.sim.link(from, leader, Latency::Fixed(Duration::from_secs(3)));
+    }
+    grove.run();
+    let (_, absent, at) = grove.signed(b"x");
+    assert_eq!((absent, grove.attempts(), grove.trees().len()), (vec![], 1, 2));
+    assert!(at > Duration::from_secs(3) && at < Duration::from_secs(4), "{at:?}");
 }
 
 /// Whoever crashes loses its pair and its children's tuples: it is back in the next attempt, and
