@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 pub use consensus::byzcoin;
 pub use decode::decode;
-pub use signing::cosi;
+pub use signing::{cosi, trees};
 pub use verify::verify;
 pub use wallet::wallet;
 
@@ -33,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "decode", run: decode, seeds: decode::seeds },
     Target { name: "verify", run: verify, seeds: verify::seeds },
     Target { name: "cosi", run: cosi, seeds: signing::seeds },
+    Target { name: "trees", run: trees, seeds: signing::tree_seeds },
     Target { name: "byzcoin", run: byzcoin, seeds: consensus::seeds },
     Target { name: "wallet", run: wallet, seeds: wallet::seeds },
 ];

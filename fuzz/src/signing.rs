@@ -1,4 +1,5 @@
-//! A leader and three cosigners on a network that does its worst. All members are honest.
+//! A leader and three cosigners, as a star or over trees, on a network that does its worst. All
+//! members are honest.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,9 +9,10 @@ use cosi::{
     domain::ACCOUNTABLE,
     leader,
     machine::{Cx, Fault, Index, Time},
-    message::Message,
+    message::{Message, Said},
     nonce::NonceId,
     roster::Keys,
+    tree::{Branching, Shape},
     wire::Wire,
 };
 use curve25519_dalek::{EdwardsPoint, Scalar, edwards::CompressedEdwardsY, traits::Identity};
@@ -32,11 +34,23 @@ const IN_FLIGHT: usize = 64;
 /// when anyone is convicted, or blamed for more than a message that the network corrupted; when
 /// a statement stays unsigned although all messages arrive.
 pub fn cosi(input: &[u8]) {
-    run(input).end();
+    run(Shape::Star, input).end();
 }
 
-fn run(input: &[u8]) -> World {
-    let (mut world, mut actions) = (World::new(), Actions::new(input));
+/// The same over binary trees: two sub-leaders under the leader, and a member under one of them.
+///
+/// # Panics
+/// As [`cosi`].
+pub fn trees(input: &[u8]) {
+    run(binary(), input).end();
+}
+
+fn binary() -> Shape {
+    Shape::Kary { branching: Branching::new(2).expect("two are enough") }
+}
+
+fn run(shape: Shape, input: &[u8]) -> World {
+    let (mut world, mut actions) = (World::new(shape), Actions::new(input));
     while let Some((kind, detail)) = actions.next() {
         let place = if kind == 3 { actions.byte() } else { 0 };
         world.act(kind, detail, place);
@@ -59,6 +73,22 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
     seeds.map(|(name, input)| (name.to_owned(), input.to_vec())).to_vec()
 }
 
+/// Inputs that reach deep into trees.
+pub(crate) fn tree_seeds() -> Vec<(String, Vec<u8>)> {
+    let (announce, all, wait, second) = (6 << 5, 7 << 5, 0x80, 0x84);
+    let seeds: [(&str, &[u8]); 8] = [
+        ("nothing", &[]),
+        ("signed", &[announce, all]),
+        ("again", &[announce, all, 0xc1, all, 0xc2, all]),
+        ("crash", &[announce, 0, 0, 0, 0, 0, 0, 0xa3, all, wait, all, wait, all, wait, all]),
+        ("corrupt", &[announce, 0, 0, 0x60, 200, 0, 0, 0x61, 90, all, wait, all, wait, all]),
+        ("twice", &[announce, 0x40, 0x41, 0, 0, 0x40, 0x41, 0x42, all, 0x40, all]),
+        ("lost-call", &[announce, 0x20, all, wait, all, wait, all, wait, all]),
+        ("late", &[announce, 0, 0, second, second, second, second, all, wait, all, wait, all]),
+    ];
+    seeds.map(|(name, input)| (name.to_owned(), input.to_vec())).to_vec()
+}
+
 /// A message on its way.
 #[derive(Clone)]
 struct Sent {
@@ -69,6 +99,7 @@ struct Sent {
 }
 
 struct World {
+    shape: Shape,
     now: Time,
     rng: ChaCha20Rng,
     leader: Leader,
@@ -83,12 +114,13 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(shape: Shape) -> Self {
         let cosigners = (1..SIZE).map(|at| (at, start(at))).collect();
         Self {
+            shape,
             now: Time::default(),
             rng: rng(9),
-            leader: lead(),
+            leader: lead(shape),
             cosigners,
             queue: Vec::new(),
             answered: BTreeMap::new(),
@@ -112,7 +144,7 @@ impl World {
             }
             (3, Some(at)) => self.corrupt(at, place),
             (4, _) => self.pass(detail),
-            (5, _) if detail & 3 == 0 => self.leader = lead(),
+            (5, _) if detail & 3 == 0 => self.leader = lead(self.shape),
             (5, _) => {
                 let at = u16::from(detail & 3);
                 self.cosigners.insert(at, start(at));
@@ -133,16 +165,26 @@ impl World {
         }
     }
 
-    /// Time passes: until the leader has something to do, or some quarters of a second.
+    /// Time passes: until somebody has something to do, or some quarters of a second.
     fn pass(&mut self, detail: u8) {
         let some = self.now.after(Duration::from_millis(u64::from(detail).saturating_mul(250)));
-        let due = self.leader.next_timeout().filter(|_| detail == 0);
+        let due = self.deadline().filter(|_| detail == 0);
         self.now = self.now.max(due.unwrap_or(some));
         let mut cx = Cx::new(self.now, &mut self.rng);
         let step = self.leader.handle_timeout(&mut cx);
         self.take(step);
-        let next = self.leader.next_timeout();
+        for at in 1..SIZE {
+            let Some(cosigner) = self.cosigners.get_mut(&at) else { continue };
+            let step = cosigner.handle_timeout(&mut Cx::new(self.now, &mut self.rng));
+            self.take_from(at, step);
+        }
+        let next = self.deadline();
         assert!(next.is_none_or(|next| next > self.now), "a deadline that does not advance");
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let cosigners = self.cosigners.values().filter_map(Cosigner::next_timeout);
+        self.leader.next_timeout().into_iter().chain(cosigners).min()
     }
 
     /// Flips one bit of a message.
@@ -194,14 +236,24 @@ impl World {
     fn take_from(&mut self, at: u16, step: cosigner::Step) {
         let output = step.into_records().1.release();
         for (to, message) in output.messages {
-            assert!(receives(&to, member(0)), "a cosigner speaks to its leader alone");
-            if let Message::Response(said) = &message {
-                let (pair, answer) = ((at, said.what.nonce), said.what.challenge);
-                let answer = [&answer.0[..], &said.what.response].concat();
-                let first = self.answered.entry(pair).or_insert_with(|| answer.clone());
+            let leader_alone = receives(&to, member(0)) || self.shape != Shape::Star;
+            assert!(leader_alone, "a cosigner speaks to its leader alone");
+            let answer = if let Message::Response(Said { what, .. }) = &message {
+                Some((what.nonce, what.challenge, what.response))
+            } else if let Message::Sum(Said { what, .. }) = &message {
+                Some((what.nonce, what.challenge, what.sum))
+            } else {
+                None
+            };
+            if let Some((nonce, challenge, answer)) = answer {
+                let answer = [&challenge.0[..], &answer].concat();
+                let first = self.answered.entry((at, nonce)).or_insert_with(|| answer.clone());
                 assert_eq!(*first, answer, "a nonce answers twice");
             }
-            self.post(Sent { from: at, to: 0, bytes: message.encode(), corrupted: false });
+            let bytes = message.encode();
+            for to in (0..SIZE).filter(|peer| receives(&to, member(*peer))) {
+                self.post(Sent { from: at, to, bytes: bytes.clone(), corrupted: false });
+            }
         }
         output.faults.iter().for_each(|fault| self.excuse(at, fault));
         for event in output.events {
@@ -258,13 +310,15 @@ impl World {
     }
 }
 
-fn lead() -> Leader {
+fn lead(shape: Shape) -> Leader {
     let config = leader::Config::new(ROSTER.clone(), member(0), key(0).clone());
+    let config = leader::Config { shape, ..config };
     Leader::new(config).expect("the leader's own key")
 }
 
 fn start(at: u16) -> Cosigner {
-    let config = cosigner::Config::new(ROSTER.clone(), member(at), key(at).clone());
+    let mut config = cosigner::Config::new(ROSTER.clone(), member(at), key(at).clone());
+    config.limits.calls = 4;
     Cosigner::new(config).expect("the cosigner's own key")
 }
 
@@ -296,7 +350,7 @@ mod tests {
     fn seeds_reach_signatures_and_blame() {
         let reached = |name: &str| {
             let (_, input) = seeds().into_iter().find(|(seed, _)| seed == name).unwrap();
-            run(&input)
+            run(Shape::Star, &input)
         };
         assert_eq!(reached("nothing").signed, 0);
         assert_eq!(reached("signed").signed, 1);
@@ -305,6 +359,24 @@ mod tests {
         assert!(!reached("corrupt").corrupted.is_empty());
         assert_eq!(reached("twice").signed, 1);
         assert_eq!(reached("lost").signed, 2);
+    }
+
+    /// In a tree each of the three answers once; who lost its pair has the others answer again.
+    #[test]
+    fn tree_seeds_reach_signatures_over_trees() {
+        let reached = |name: &str| {
+            let (_, input) = tree_seeds().into_iter().find(|(seed, _)| seed == name).unwrap();
+            let world = run(binary(), &input);
+            (world.signed, world.answered.len(), world.corrupted.is_empty())
+        };
+        assert_eq!(reached("nothing"), (0, 0, true));
+        assert_eq!(reached("signed"), (1, 3, true));
+        assert_eq!(reached("again"), (3, 9, true));
+        assert_eq!(reached("crash"), (1, 5, true));
+        assert_eq!(reached("corrupt"), (1, 3, false));
+        for name in ["twice", "lost-call", "late"] {
+            assert_eq!(reached(name), (1, 3, true), "{name}");
+        }
     }
 
     #[test]
