@@ -50,7 +50,7 @@ pub(super) enum Phase {
         own: Scalar,
         sums: Sums,
     },
-    /// The pair is spent, and was good for nothing.
+    /// There is no pair: it is on its way from one phase to the next.
     Spent,
 }
 

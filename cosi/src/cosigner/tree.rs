@@ -150,10 +150,11 @@ impl Cosigner {
         let Some(relay) = pool.relay(&session.id()) else { return Step::none() };
         if relay.covers(mask) {
             relay.answer(&self.config, said, sums);
+            // Once: a parent that says it again would have all below hear it again.
+            let Phase::Answered { sums, .. } = &relay.phase else { return Step::none() };
+            return sums.ask(said).and(self.pass_sum(leader, &session.id()));
         }
-        let Phase::Answered { sums, .. } = &relay.phase else { return Step::none() };
-        let step = sums.ask(said);
-        step.and(self.pass_sum(leader, &session.id()))
+        self.pass_sum(leader, &session.id())
     }
 
     /// A child responds for its subtree.

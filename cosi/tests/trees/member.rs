@@ -114,17 +114,21 @@ fn an_equivocating_leader_is_convicted_in_a_tree_too() {
     let mut scene = Scene::ready();
     let script = scene.scripts(0, b"M").next().unwrap();
     let tuple = committed(&mut scene, &script);
-    let [one, two] = [1, 2].map(|more| {
-        let challenge = script.challenge(&tuple, &all(&script), more);
-        script.signed(&challenge, tuple.nonce)
-    });
+    let [first, second] = [1, 2].map(|more| script.challenge(&tuple, &all(&script), more));
+    let [one, two] = [&first, &second].map(|challenge| script.signed(challenge, tuple.nonce));
     assert_eq!(scene.hear(script.parent, one.clone()).len(), 2);
     assert_eq!(scene.hear(script.parent, two), []);
     let [fault] = &scene.faults[..] else { panic!("{:?}", scene.faults) };
     assert_eq!((fault.culprit.get(), fault.kind), (0, FaultKind::Equivocation));
     let evidence = fault.evidence.clone().unwrap();
     assert_eq!(blame::verify(&evidence, &scene.roster), Some(fault.culprit));
-    assert_eq!(scene.hear(script.parent, one).len(), 2, "the first still stands");
+    // The first still stands, and is passed on once.
+    assert_eq!(scene.hear(script.parent, one), []);
+    for child in script.children {
+        scene.hear(child, said_sum(script.sum(&first, child)));
+    }
+    let answer = scene.hear(script.parent, script.signed(&first, tuple.nonce));
+    assert!(matches!(&answer[..], [(_, Message::Sum(said))] if said.what.challenge == first.id()));
 }
 
 #[test]
