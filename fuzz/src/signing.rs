@@ -40,7 +40,7 @@ pub fn cosi(input: &[u8]) {
 /// The same over binary trees: two sub-leaders under the leader, and a member under one of them.
 ///
 /// # Panics
-/// As [`cosi`].
+/// As [`cosi()`].
 pub fn trees(input: &[u8]) {
     run(binary(), input).end();
 }
