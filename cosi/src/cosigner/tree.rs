@@ -132,14 +132,14 @@ impl Cosigner {
             .any(|relay| relay.session == session && relay.expects(from, &waiting.nonce))
     }
 
-    /// The leader's challenge came down the tree.
+    /// The leader's challenge came down the tree, in the session of a call, which is one that this
+    /// roster signs.
     pub(super) fn relayed(&mut self, leader: Index, waiting: &Waiting) -> Step {
         let Waiting { said, sums, .. } = waiting;
         let challenge = &said.what;
         let (session, mask) = (&challenge.session, &challenge.mask);
         let accepted = mask.fits(self.config.roster.size())
             && self.config.policy.accepts(&self.config.roster, mask) == Ok(true)
-            && self.signs(session, &challenge.statement)
             && self.case(leader, session.statement).verdict == Verdict::Accepted;
         let pool = self.pools.get_mut(&leader);
         let Some(pool) = pool.filter(|_| accepted) else { return Step::none() };

@@ -44,14 +44,13 @@ impl Branches {
         self.slots.keys().copied().collect()
     }
 
-    /// Keeps a child's tuple, whose decoded sums are `sums`, if its Z is in the child's subtree,
+    /// Keeps the tuple that a child said, whose decoded sums are `sums`, if its Z is in the child's subtree,
     /// the child in it, and its sums are its own points where it is alone. The last one counts: a
     /// child that crashed has no other pair.
     pub(crate) fn add(&mut self, said: Said<Tuple>, sums: [EdwardsPoint; 2], from: Index) -> bool {
         let Some(slot) = self.slots.get_mut(&from) else { return false };
         let Tuple { member, mask, own, sums: encoded, .. } = &said.what;
-        let in_place = *member == from.get()
-            && mask.as_bytes().len() == slot.subtree.as_bytes().len()
+        let in_place = mask.as_bytes().len() == slot.subtree.as_bytes().len()
             && mask.contains(*member)
             && mask.is_subset(&slot.subtree);
         if !in_place || (mask.count() == 1 && own != encoded) {
@@ -137,11 +136,11 @@ impl Sums {
         })
     }
 
-    /// Keeps the sum that a child owes. One with another pair than was named counts as none.
+    /// Keeps the sum that a child said, if it owes it. One with another pair than was named counts as none.
     pub(crate) fn add(&mut self, sum: &Sum, from: Index) -> bool {
         let Some(owed) = self.owed.get_mut(&from) else { return false };
         let scalar = Option::<Scalar>::from(Scalar::from_canonical_bytes(sum.sum));
-        if owed.sum.is_some() || sum.member != from.get() || sum.nonce != owed.nonce {
+        if owed.sum.is_some() || sum.nonce != owed.nonce {
             return false;
         }
         owed.sum = scalar;

@@ -134,6 +134,54 @@ fn a_dropped_child_is_asked_directly() {
     }
 }
 
+fn announcements(grove: &Grove, member: u16) -> usize {
+    let log = grove.log.borrow();
+    let heard =
+        log.iter().filter(|(_, to, m)| *to == member && matches!(m, Message::Announcement(..)));
+    heard.count()
+}
+
+/// A branch that is silent from its head on needs no second look.
+#[test]
+fn the_silent_are_asked_once() {
+    let tree = first_tree(15, Shape::Groups);
+    let head = heads(&tree)[0];
+    let mut grove = grove(15, Shape::Groups);
+    grove.corrupt([head], |_, _| vec![]);
+    assert_eq!(grove.sign(b"x", 14).1, [head]);
+    assert_eq!((grove.attempts(), announcements(&grove, head)), (1, 1));
+}
+
+/// Two leaves leave their branches, one of them only when it is asked for the second time: it is
+/// not, or they could have all branches asked directly, one after the other.
+#[test]
+fn branches_are_asked_directly_all_at_once_or_not_at_all() {
+    let tree = first_tree(15, Shape::Groups);
+    let leaves: Vec<_> =
+        heads(&tree)[..2].iter().map(|head| tree.children(*head).next().unwrap()).collect();
+    let [first, second] = leaves[..] else { panic!() };
+    let mut grove = grove(15, Shape::Groups);
+    let mut asked = 0;
+    grove.corrupt([first, second], move |me, output| {
+        let strategy = |(to, message)| match &message {
+            Message::Tuple(_) => vec![],
+            Message::Commitment(_) if me == second => {
+                asked += 1;
+                if asked > 1 { send(to, message) } else { vec![] }
+            }
+            _ => send(to, message),
+        };
+        output.into_iter().flat_map(strategy).collect()
+    });
+    let (_, absent, _) = grove.sign(b"x", 13);
+    assert_eq!((absent, grove.attempts()), (vec![second], 1));
+    assert_eq!((announcements(&grove, first), announcements(&grove, second)), (1, 1));
+    let head = tree.parent(first).unwrap();
+    assert_eq!(announcements(&grove, head), 1, "its whole branch is asked");
+    let other = tree.parent(second).unwrap();
+    assert_eq!(announcements(&grove, other), 0);
+}
+
 /// Z names a child that never heard of the call.
 #[test]
 fn a_child_that_did_not_commit_is_claimed_in_vain() {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use cosi::{
-    Mode, blame,
+    Mode, Policy, blame,
     challenge::Challenge,
-    cosigner::Command,
+    cosigner::{self, Command},
     machine::FaultKind,
     mask::Mask,
     message::{Call, Message, Said, Sum, Tuple},
@@ -153,6 +153,25 @@ fn z_holds_of_the_subtree_those_whose_tuples_are_here() {
     assert_eq!(scene.faults, [], "a parent may pass on what was not for this member");
     let answered = ask(&mut scene, &[0, ME, here]);
     assert!(matches!(&answered[..], [(to, Message::Challenge(..))] if to[..] == [here]));
+}
+
+/// An application's own policy sees masks of its roster alone.
+#[test]
+fn a_policy_sees_no_mask_that_does_not_fit() {
+    fn accepts(mask: &Mask) -> bool {
+        assert!(mask.fits(SIZE.into()));
+        true
+    }
+    let policy = Policy::Predicate(accepts);
+    let mut scene = Scene::new(|config| cosigner::Config { policy, ..config });
+    scene.validate(b"M");
+    let script = scene.scripts(0, b"M").next().unwrap();
+    let tuple = committed(&mut scene, &script);
+    let fits = script.challenge(&tuple, &all(&script), 7);
+    let longer = [fits.mask.as_bytes(), &[0]].concat();
+    let unfit = Challenge { mask: Mask::from_bytes(longer).unwrap(), ..fits.clone() };
+    assert_eq!(scene.hear(script.parent, script.signed(&unfit, tuple.nonce)), []);
+    assert_eq!(scene.hear(script.parent, script.signed(&fits, tuple.nonce)).len(), 2);
 }
 
 #[test]
