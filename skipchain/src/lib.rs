@@ -10,6 +10,7 @@ pub mod inclusion;
 pub mod link;
 pub mod proof;
 pub mod spine;
+pub mod timeline;
 
 pub use back::{BackError, BackProof};
 pub use client::{LightClient, Trust, Verified};
@@ -17,6 +18,7 @@ pub use conflict::Conflict;
 pub use cosi::{merkle::tree, roster, wire};
 pub use header::{BlockId, ChainId, Header, Shape};
 pub use inclusion::Inclusion;
-pub use link::{Link, LinkStatement};
+pub use link::{Attestation, Link, LinkStatement};
 pub use proof::{Proof, ProofError};
 pub use spine::{BackLinks, Spine, SpineError};
+pub use timeline::{LinkError, Timeline};

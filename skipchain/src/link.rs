@@ -23,7 +23,8 @@ use crate::{
 /// chain of links of the level below.
 ///
 /// **Duty of an attestation** that stands for it: it holds only if the roster with the given
-/// keys decided on the block with the id `to`. Need not bind From, which To's back links name.
+/// keys decided on the block with the id `to`. Need not bind From, which To's back links name,
+/// nor the level: see [`Attestation::SPANS`].
 /// **Duty of a signer**: record (from, level) → to before
 /// signing, and sign no other `to`: two convict it, see [`Conflict`](crate::Conflict).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
@@ -73,6 +74,23 @@ impl Statement for LinkStatement {
     fn to_signed(&self) -> Vec<u8> {
         [&FORWARD_LINK[..], &self.encode()].concat()
     }
+}
+
+/// What a [`Timeline`](crate::Timeline) keeps for each block: the proof that the roster of the
+/// block before decided on it.
+pub trait Attestation: Clone {
+    /// Whether it attests the links of *all* levels that end in the block, from any block whose
+    /// roster is the one that decided.
+    ///
+    /// So does whatever attests the decision on To alone: To names From among its back links of
+    /// that level, by the very id that was decided, and who decides on a block has checked its
+    /// back links. Upper links then cost no signature. A [`Certificate`] on a [`LinkStatement`]
+    /// is on one level and one From, and stands for no other link.
+    const SPANS: bool;
+}
+
+impl Attestation for Certificate {
+    const SPANS: bool = false;
 }
 
 /// A forward link, as a proof carries it: what To's header adds to From's, and the attestation.
