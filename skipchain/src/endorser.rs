@@ -162,7 +162,7 @@ pub struct RestoreError;
 /// assert_eq!(member.endorse(&genesis, 1, &unseen), Err(EndorseError::End { index: 1 }));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endorser {
     roster: RosterId,
     /// All of the roster, so that lower links need not show it.
