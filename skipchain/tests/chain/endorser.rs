@@ -1,9 +1,19 @@
 //! Who signs an upper link has seen the lower ones, and signs one.
 
-use cosi::{Certificate, Statement, VerifyError, mask::Mask};
+use std::sync::Arc;
+
+use cosi::{
+    Certificate, Leader, Policy, Statement, VerifyError, certificate,
+    keys::Seed,
+    leader,
+    machine::{Cx, Time},
+    mask::Mask,
+    roster::{Member, Roster},
+};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use skipchain::{
-    ChainId, Conflict, Endorsed, Endorser, Header, Link, LinkStatement, Proof, ProofError, Shape,
-    Timeline,
+    ChainId, Conflict, Endorsed, Endorser, Header, LightClient, Link, LinkStatement, Proof,
+    ProofError, Shape, Timeline,
     endorser::{EndorseError, Record, RestoreError},
     wire::Wire,
 };
@@ -231,12 +241,35 @@ fn a_member_keeps_a_record_a_link_and_no_more() {
 }
 
 #[test]
-fn what_is_endorsed_is_what_a_leader_announces() {
-    let chain = Chain::new(1, shape(2, 4), 4, 9);
-    let mut member = Endorser::new(&chain.group(0).roster);
-    let (_, endorsed) = endorse(&mut member, chain.header(0), 2, &below(&chain, 0, 4, 2)).unwrap();
-    let bytes = endorsed.statement().to_signed();
-    assert_eq!(bytes[..16], *b"skipchain/v1/fw\0");
-    assert_eq!(bytes[16..], endorsed.statement().encode());
-    assert_eq!(endorsed.statement().chain, ChainId([1; 32]));
+fn a_leader_makes_a_collective_link_of_what_is_endorsed() {
+    let key = Arc::new(Seed::from_bytes([1; 32]).signing_key());
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let roster = Roster::new([Member::new(&key, &mut rng)]).unwrap();
+    let of = ChainId([1; 32]);
+    let genesis = Header::genesis(of, Shape::default(), roster.id(), [0; 32], None);
+    let mut kept = Timeline::new(genesis.clone()).unwrap();
+    for _ in 0..2 {
+        let header = kept.next(roster.id(), [7; 32], None);
+        let statement = LinkStatement::new(0, kept.tip(), &header).to_signed();
+        let signature = certificate::sign(&key, &roster.id(), &statement);
+        let signed = [(roster.index(0).unwrap(), signature)];
+        kept.append(&header, Certificate::individual(&roster, signed).unwrap()).unwrap();
+    }
+    let mut member = Endorser::new(&roster);
+    let (_, endorsed) = endorse(&mut member, &genesis, 1, &kept.prove(0, 2).unwrap()).unwrap();
+
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let config = leader::Config::new(roster.clone(), roster.index(0).unwrap(), key);
+    let (mut leader, _) = Leader::restore(config, [], &mut cx).unwrap();
+    let statement = endorsed.statement().to_signed();
+    let announce = leader::Command::Announce { statement, policy: Policy::Quorum };
+    let step = leader.handle_command(&mut cx, announce).unwrap();
+    let events = step.into_records().1.release().events;
+    let [leader::Event::Signed { signature, .. }] = &events[..] else { panic!("{events:?}") };
+    let certificate = Certificate::Collective(signature.clone());
+    kept.add_link(0, 1, certificate, &roster).unwrap();
+    assert_eq!(kept.prove(0, 2).unwrap().hops(), 1);
+    // With everybody present, the client needs no key but ΣA.
+    let mut client = LightClient::new(genesis, roster.open(&Mask::of(1, []))).unwrap();
+    assert_eq!(client.verify(&kept.prove(0, 2).unwrap()).unwrap().header(), kept.tip());
 }
