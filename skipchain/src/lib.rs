@@ -20,7 +20,7 @@ pub use cosi::{machine, merkle::tree, roster, wire};
 pub use endorser::{Endorsed, Endorser};
 pub use header::{BlockId, ChainId, Header, Shape};
 pub use inclusion::Inclusion;
-pub use link::{Attestation, Link, LinkStatement};
+pub use link::{Attestation, Attested, Link, LinkStatement};
 pub use proof::{Proof, ProofError};
 pub use spine::{BackLinks, Spine, SpineError};
 pub use timeline::{LinkError, Timeline};

@@ -151,8 +151,8 @@ impl<A> Timeline<A> {
         self.spine.next(roster, payload_root, state_root)
     }
 
-    /// Appends a header, if it is the next one, with what attests it: the tip's roster decided
-    /// on it, which is for the caller to have checked.
+    /// Appends a header, if it is the next one, with the decision of the tip's roster on it,
+    /// which is for the caller to have checked.
     pub fn append(&mut self, header: &Header, attestation: A) -> Result<BlockId, SpineError> {
         let id = self.spine.push(header)?;
         self.blocks.push(Block { id, header: header.clone(), attestation });

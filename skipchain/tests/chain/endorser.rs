@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cosi::{
-    Certificate, Leader, Policy, Statement, VerifyError, certificate,
+    Attests, Certificate, Leader, Policy, Statement, VerifyError, certificate,
     keys::Seed,
     leader,
     machine::{Cx, Time},
@@ -12,13 +12,16 @@ use cosi::{
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use skipchain::{
-    ChainId, Conflict, Endorsed, Endorser, Header, LightClient, Link, LinkStatement, Proof,
-    ProofError, Shape, Timeline,
+    Attested, ChainId, Conflict, Endorsed, Endorser, Header, LightClient, Link, LinkStatement,
+    Proof, ProofError, Shape, Timeline,
     endorser::{EndorseError, Record, RestoreError},
     wire::Wire,
 };
 
-use crate::common::{Chain, Group, QUORUM, shape};
+use crate::{
+    common::{Chain, Group, QUORUM, shape},
+    forward::{Decision, of_engine},
+};
 
 /// What an endorsement comes to: records, and what they release.
 fn endorse(
@@ -84,6 +87,51 @@ fn endorsed_links_make_proofs_logarithmic_across_every_change_of_the_roster() {
         assert_eq!(proof.hops(), hops, "{from} to {to}");
         assert_eq!(chain.client(from).verify(&proof).unwrap().header(), chain.header(to));
     }
+}
+
+#[test]
+fn an_engines_decisions_need_endorsements_only_across_a_change_of_the_roster() {
+    // Blocks 12 and 24 bring in another group each, which decides on the block after.
+    const LEN: u64 = 32;
+    let chain = Chain::new(1, Shape::default(), LEN, 12);
+    let mut kept = Timeline::new(chain.header(0).clone()).unwrap();
+    let mut made = Vec::new();
+    for end in 1..=LEN {
+        let (to, decides) = (chain.header(end), chain.group(end - 1));
+        let decision = Decision(decides.sign_bytes(&of_engine(&to.id()), &QUORUM));
+        kept.append(to, Attested::Decided(decision)).unwrap();
+        let group = chain.group(end);
+        assert!(kept.show(group.roster.id(), group.open_all()));
+        for link in kept.unattested(end) {
+            let (from, group) = (chain.header(link.from_index), chain.group(link.from_index));
+            let lower = kept.prove(from.index, end).unwrap();
+            let signed = QUORUM.map(|at| {
+                let step = Endorser::new(&group.roster).endorse(from, link.level, &lower).unwrap();
+                let [endorsed] = step.into_records().1.release().events[..] else { panic!() };
+                (group.roster.index(at).unwrap(), endorsed.sign(group.key(at)))
+            });
+            let certificate = Certificate::individual(&group.roster, signed).unwrap();
+            let attested = Attested::Linked(certificate);
+            kept.add_link(link.from_index, link.level, attested, &group.roster).unwrap();
+            made.push((link.from_index, end));
+        }
+    }
+    assert_eq!(made, [(8, 16), (0, 16), (16, 32), (0, 32)]);
+    for (from, to, hops) in [(0, 32, 1), (0, 31, 5), (1, 31, 8), (9, 23, 6)] {
+        let proof = kept.prove(from, to).unwrap();
+        let proof = Proof::<Attested<Decision>>::decode(&proof.encode()).unwrap();
+        assert_eq!(proof.hops(), hops, "{from} to {to}");
+        assert_eq!(chain.client(from).verify(&proof).unwrap().header(), chain.header(to));
+    }
+
+    // A certificate on a link of level 0 is no decision.
+    let certificate = chain.link(0, 0).unwrap().attestation().clone();
+    let statement = chain.statement(0, 0).unwrap();
+    let keys = &chain.group(0).roster;
+    assert!(certificate.attests(&statement, keys, &Policy::Quorum).is_ok());
+    let attested = Attested::<Decision>::Linked(certificate);
+    let refused = attested.attests(&statement, keys, &Policy::Quorum);
+    assert_eq!(refused, Err(VerifyError::Signature));
 }
 
 #[test]
