@@ -260,7 +260,8 @@ impl<A: Attestation> Timeline<A> {
         Ok(())
     }
 
-    /// The proof by links of so many levels, each roster's opening where its links begin.
+    /// The proof by links of so many levels. Opens a roster where its links begin alone, which
+    /// spares a copy of the opening for each link that [`Proof::build`] would drop it from.
     fn build(&self, from: u64, target: u64, levels: u8) -> Option<Proof<A>> {
         let mut shown = None;
         Proof::build(self.header(from)?, target, |at, level| {
