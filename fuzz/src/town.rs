@@ -221,6 +221,17 @@ impl Town {
         Proof::new(start, links).expect("two links at most")
     }
 
+    /// The link that passes over the first block: the decision on the second attests it too.
+    pub(crate) fn skipping(&self) -> Proof<Decision> {
+        let (Some([from, passed, to]), Some(last)) = (self.headers.get(..3), self.links.get(1))
+        else {
+            unreachable!("two blocks");
+        };
+        let back = [passed, from].map(Header::id).into_iter().collect();
+        let link = Link::new(1, from, to, &back, last.attestation().clone(), None);
+        Proof::new(from, link.into_iter().collect()).expect("one link")
+    }
+
     /// What proves a committed payment.
     pub(crate) fn receipt(&self, payment: usize) -> Receipt {
         let transaction = self.payments.get(payment).expect("a payment").clone();

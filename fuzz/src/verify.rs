@@ -144,7 +144,8 @@ fn receipt(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn receipts() -> Vec<Vec<u8>> {
-    [0, 1].map(|payment| TOWN.receipt(payment).encode()).to_vec()
+    let skipping = Receipt { chain: TOWN.skipping(), ..TOWN.receipt(1) };
+    [TOWN.receipt(0), TOWN.receipt(1), skipping].map(|receipt| receipt.encode()).to_vec()
 }
 
 fn chain(bytes: &[u8]) -> Option<Vec<u8>> {
@@ -154,7 +155,8 @@ fn chain(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn chains() -> Vec<Vec<u8>> {
-    [0, 1, 2].map(|to| TOWN.chain(0, to).encode()).to_vec()
+    let plain = [0, 1, 2].map(|to| TOWN.chain(0, to));
+    plain.into_iter().chain([TOWN.skipping()]).map(|chain| chain.encode()).collect()
 }
 
 const STATEMENT: &[u8] = b"statement";

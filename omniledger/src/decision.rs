@@ -3,14 +3,16 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use byzcoin::{Kind, Proposal, Statement, View};
 use cosi::{Attests, Certificate, Policy, VerifyError, roster::Keys, wire::Wire};
-use skipchain::{BlockId, LinkStatement};
+use skipchain::{Attestation, BlockId, LinkStatement};
 
 /// What a quorum of byzcoin's replicas committed: a proposal, which names a skipchain block, and
 /// the commit certificate.
 ///
-/// Stands for a level-0 forward link: byzcoin's commit votes are the only signatures that a
-/// block costs. The certificate covers the proposal's digest, the digest covers the block's id,
-/// and the id covers the block before it by the back links.
+/// Stands for the forward links of every level that end in the block, from each block whose
+/// roster is the one that decided: byzcoin's commit votes are the only signatures that a block
+/// costs. The certificate covers the proposal's digest, the digest covers the block's id, and
+/// the id covers by the back links one earlier block a level, which a link starts at. Under the
+/// keys of any other roster it holds for no link.
 ///
 /// The proposal carries the id of the skipchain block and not its header: the header follows
 /// from the parent state and the body, so who votes computes it, and a proof holds it once.
@@ -51,10 +53,11 @@ use skipchain::{BlockId, LinkStatement};
 /// let certificate = Certificate::individual(&roster, signed).unwrap();
 /// let decision = Decision { epoch: 0, view: View::ZERO, proposal, certificate };
 ///
-/// // It stands for the link to that block, and for none to another.
+/// // It stands for the links of all levels to that block, and for none to another.
 /// let link = LinkStatement::new(0, &first, &next);
 /// decision.attests(&link, &roster, &Policy::Quorum)?;
-/// let other = LinkStatement { level: 1, ..link };
+/// decision.attests(&LinkStatement { level: 3, ..link }, &roster, &Policy::Quorum)?;
+/// let other = LinkStatement { to: first.id(), ..link };
 /// assert!(decision.attests(&other, &roster, &Policy::Quorum).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -70,6 +73,10 @@ pub struct Decision {
     pub certificate: Certificate,
 }
 
+impl Attestation for Decision {
+    const SPANS: bool = true;
+}
+
 impl Attests<LinkStatement> for Decision {
     fn attests<K: Keys + ?Sized>(
         &self,
@@ -78,7 +85,7 @@ impl Attests<LinkStatement> for Decision {
         policy: &Policy,
     ) -> Result<(), VerifyError> {
         let decided = BlockId::decode(&self.proposal.header.app);
-        if link.level != 0 || decided != Ok(link.to) {
+        if decided != Ok(link.to) {
             return Err(VerifyError::Signature);
         }
         let statement = Statement {

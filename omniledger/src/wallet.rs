@@ -327,7 +327,8 @@ impl Wallet {
 
     /// Upon links from the head: verifies them, and moves the head. Links from anywhere else
     /// answer an earlier question. Openings are left out: the roster is known, and they would
-    /// only make every receipt longer.
+    /// only make every receipt longer. A link that skips blocks is refused: a payment's block may
+    /// be any.
     fn follow(&mut self, links: &Proof<Decision>) -> Result<Step, FaultKind> {
         let stale = links.from() != self.head().id();
         if stale || links.links().is_empty() {
@@ -340,6 +341,9 @@ impl Wallet {
     }
 
     fn extend(&mut self, links: &Proof<Decision>) -> Option<()> {
+        if links.links().iter().any(|link| link.level() != 0) {
+            return None;
+        }
         self.client.advance(links).ok()?;
         for link in links.links() {
             let head = self.head();

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
-    Certificate, Statement,
+    Attests, Certificate, Policy, Statement, VerifyError,
     domain::FORWARD_LINK,
     merkle::tree::Hash,
-    roster::{Opening, RosterId},
+    roster::{Keys, Opening, RosterId},
     wire::Wire,
 };
 
@@ -23,9 +23,11 @@ use crate::{
 /// chain of links of the level below.
 ///
 /// **Duty of an attestation** that stands for it: it holds only if the roster with the given
-/// keys decided on the block with the id `to`. Need not bind From, which To's back links name.
-/// **Duty of a signer**: record (from, level) → to before
-/// signing, and sign no other `to`: two convict it, see [`Conflict`](crate::Conflict).
+/// keys decided on the block with the id `to`. Need not bind From, which To's back links name,
+/// nor the level: see [`Attestation::SPANS`].
+/// **Duty of a signer**, which an [`Endorser`](crate::Endorser) fulfils: record
+/// (from, level) → to before signing, and sign no other `to`: two convict it, see
+/// [`Conflict`](crate::Conflict).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct LinkStatement {
     /// The chain.
@@ -72,6 +74,54 @@ impl LinkStatement {
 impl Statement for LinkStatement {
     fn to_signed(&self) -> Vec<u8> {
         [&FORWARD_LINK[..], &self.encode()].concat()
+    }
+}
+
+/// What a [`Timeline`](crate::Timeline) keeps for each block: the proof that the roster of the
+/// block before decided on it.
+pub trait Attestation: Clone {
+    /// Whether it attests the links of *all* levels that end in the block, from any block whose
+    /// roster is the one that decided.
+    ///
+    /// So does whatever attests the decision on To alone: To names From among its back links of
+    /// that level, by the very id that was decided, and who decides on a block has checked its
+    /// back links. Upper links then cost no signature. A [`Certificate`] on a [`LinkStatement`]
+    /// is on one level and one From, and stands for no other link.
+    const SPANS: bool;
+}
+
+impl Attestation for Certificate {
+    const SPANS: bool = false;
+}
+
+/// What attests links of a chain that another engine decides: its decisions `D` on the blocks,
+/// and what an [`Endorser`](crate::Endorser)'s roster signed where no decision stands.
+///
+/// A certificate is on links from level 1 on: at level 0, only a decision is one.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Attested<D> {
+    /// From's roster decided on To.
+    Decided(D),
+    /// From's roster signed the link.
+    Linked(Certificate),
+}
+
+impl<D: Attestation> Attestation for Attested<D> {
+    const SPANS: bool = D::SPANS;
+}
+
+impl<D: Attests<LinkStatement>> Attests<LinkStatement> for Attested<D> {
+    fn attests<K: Keys + ?Sized>(
+        &self,
+        link: &LinkStatement,
+        keys: &K,
+        policy: &Policy,
+    ) -> Result<(), VerifyError> {
+        match self {
+            Self::Decided(decision) => decision.attests(link, keys, policy),
+            Self::Linked(certificate) if link.level > 0 => certificate.attests(link, keys, policy),
+            Self::Linked(_) => Err(VerifyError::Signature),
+        }
     }
 }
 

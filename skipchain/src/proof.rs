@@ -35,7 +35,8 @@ impl<A> Proof<A> {
     }
 
     /// The proof from `from` to the block at `target` by the fewest of the links that `find`
-    /// knows, which is asked for (index of From, level) and may not have every level.
+    /// knows, which is asked for (index of From, level), of those that do not pass the target
+    /// from the longest on, until it has one.
     ///
     /// An opening that repeats the one before it is left out. `None` when a block on the way has
     /// no link, or `target` is before `from`.
@@ -49,7 +50,7 @@ impl<A> Proof<A> {
         while at.index < target {
             let longest = (0..at.height).rev().find_map(|level| {
                 let end = at.index.checked_add(at.shape.stride(level)?)?;
-                let link = find(at.index, level).filter(|_| end <= target)?;
+                let link = if end <= target { find(at.index, level)? } else { return None };
                 let to = link.follow(&at, &id).filter(|to| to.index == end)?;
                 Some((link, to))
             });

@@ -42,7 +42,7 @@ use omniledger::{
 };
 use skipchain::{
     BackLinks, BackProof, BlockId, ChainId, Conflict, Header, Inclusion, Link, LinkStatement,
-    Spine, Trust,
+    Spine, Trust, endorser,
 };
 
 use super::round_trip;
@@ -172,6 +172,12 @@ pub(crate) const ROWS: &[Row] = rows! {
         wallet::Record::Found(found()),
         wallet::Record::Aborted(found().session, omniledger::Refusal::Spent),
     ];
+
+    "skipchain-record": endorser::Record = [endorser::Record {
+        from: HOPS.statement(0, 2).from,
+        level: 2,
+        to: HOPS.statement(0, 2).to,
+    }];
 };
 
 fn bytes<const N: usize>() -> BoundedBytes<N> {

@@ -9,8 +9,9 @@ use cosi::{
 };
 use omniledger::{
     Message, Peer, Refusal, Session, Wallet,
+    chain::genesis_header,
     message::{Answer, Found, Guest, MAX_ASK, MAX_SUBMIT},
-    skipchain::{Link, Proof},
+    skipchain::{Link, Proof, Timeline},
     wallet::{Error, Event, Record, RestoreError},
 };
 
@@ -302,4 +303,29 @@ fn a_wallet_refuses_what_no_validator_would_take() {
     assert!(matches!(pay(&bad), Err(Error::Refused(_))));
     assert_eq!(pay(&town.spend(0)), Ok(()));
     assert_eq!(pay(&town.spend(0)), Err(Error::Repeated));
+}
+
+#[test]
+fn a_wallet_sees_every_block_though_a_link_may_skip_some() {
+    let mut town = Town::new(2);
+    let pays = [town.spend(0), town.spend(1)];
+    pays.iter().for_each(|pay| drop(town.commit(from_ref(pay))));
+    let mut chain = Timeline::new(genesis_header(&town.genesis).unwrap()).unwrap();
+    for link in &town.links {
+        let header = link.follow(chain.tip(), &chain.tip().id()).unwrap();
+        chain.append(&header, link.attestation().clone()).unwrap();
+    }
+    let skipping = chain.prove(0, 2).unwrap();
+    assert_eq!((skipping.hops(), skipping.links()[0].level()), (1, 1));
+    assert_eq!(town.stranger().verify_chain(&skipping).unwrap(), *town.spine.tip());
+
+    let mut node = town.wallet();
+    let _ = pay(&mut node, &pays[0]);
+    let heard = answer(&mut node, peer(0), Answer { links: Some(skipping), ..nothing() });
+    let faults = heard.faults.iter().map(|fault| (fault.culprit, fault.kind));
+    assert_eq!(faults.collect::<Vec<_>>(), [(peer(0), FaultKind::InvalidProof)]);
+    assert_eq!(node.head().index, 0);
+    let heard = answer(&mut node, peer(1), shown(&town, 0, vec![town.found(&pays[0], 1, 0)]));
+    let session = town.session(&pays[0]);
+    assert_eq!(heard.events, [Event::Committed { session, block: 1 }]);
 }

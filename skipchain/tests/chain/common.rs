@@ -38,10 +38,14 @@ impl Group {
     pub(crate) fn sign_bytes(&self, bytes: &[u8], signers: &[u16]) -> Certificate {
         let id = self.roster.id();
         let signed = signers.iter().map(|at| {
-            let signature = certificate::sign(&self.keys[usize::from(*at)], &id, bytes);
+            let signature = certificate::sign(self.key(*at), &id, bytes);
             (self.roster.index(*at).unwrap(), signature)
         });
         Certificate::individual(&self.roster, signed).unwrap()
+    }
+
+    pub(crate) fn key(&self, at: u16) -> &SigningKey {
+        &self.keys[usize::from(at)]
     }
 
     pub(crate) fn open(&self, members: &[u16]) -> Opening {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use cosi::{merkle::tree, roster::RosterId};
 use skipchain::{
     BackLinks, BackProof, BlockId, ChainId, Conflict, Header, Inclusion, Link, LinkStatement,
-    Proof, Shape, Spine, Trust, tree::Tree, wire::Wire,
+    Proof, Shape, Spine, Trust, endorser::Record, tree::Tree, wire::Wire,
 };
 
 use crate::common::{Chain, QUORUM, parse, shape};
@@ -40,6 +40,7 @@ fn formats_are_canonical_and_a_change_is_a_decision() {
         opening: chain.group(0).open_all(),
         head: chain.header(at).clone(),
     };
+    let record = Record { from: statement.from, level: 2, to: statement.to };
     let payload = Tree::new((0..9).map(|leaf| tree::leaf_hash(&[leaf])));
     let hashes = [
         ("id", check(&[BlockId([1; 32])])),
@@ -54,6 +55,7 @@ fn formats_are_canonical_and_a_change_is_a_decision() {
         ("way back", check(&[BackProof::build(11, 1, header).unwrap()])),
         ("trust", check(&[trust(0), trust(7)])),
         ("inclusion", check(&[3, 8].map(|at| Inclusion { path: payload.path(at).unwrap() }))),
+        ("record", check(&[record])),
         ("conflict", check(&[Conflict { links: [signed(&QUORUM), signed(&[2])] }])),
     ];
     let committed = [
@@ -69,6 +71,7 @@ fn formats_are_canonical_and_a_change_is_a_decision() {
         ("way back", "53dfb81b727e52a8"),
         ("trust", "44e4d54e689f4083"),
         ("inclusion", "bde419c926fdb16d"),
+        ("record", "6f0e91374c15c0aa"),
         ("conflict", "72199822cb46d054"),
     ];
     assert_eq!(hashes.each_ref().map(|(name, hash)| (*name, &hash[..])), committed);

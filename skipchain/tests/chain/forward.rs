@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{Attests, Certificate, Policy, VerifyError, roster::Keys};
 use proptest::prelude::*;
 use skipchain::{
-    BlockId, Inclusion, LightClient, Link, LinkStatement, Proof, ProofError,
+    Attestation, BlockId, Inclusion, LightClient, Link, LinkStatement, Proof, ProofError,
     client::MEMORY,
     proof::MAX_LINKS,
     tree::{Tree, leaf_hash},
@@ -121,8 +121,12 @@ thread_local!(static CHECKS: Cell<u32> = const { Cell::new(0) });
 
 /// The decision of another engine, which knows nothing of links: that this roster decided on
 /// the block with this id. Counts how often it is checked.
-#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
-struct Decision(Certificate);
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Decision(pub(crate) Certificate);
+
+impl Attestation for Decision {
+    const SPANS: bool = true;
+}
 
 impl Attests<LinkStatement> for Decision {
     fn attests<K: Keys + ?Sized>(
@@ -136,7 +140,7 @@ impl Attests<LinkStatement> for Decision {
     }
 }
 
-fn of_engine(block: &BlockId) -> Vec<u8> {
+pub(crate) fn of_engine(block: &BlockId) -> Vec<u8> {
     [b"engine", &block.0[..]].concat()
 }
 

@@ -10,7 +10,9 @@
 mod anchor;
 mod backward;
 mod common;
+mod endorser;
 mod format;
 mod forward;
 mod headers;
 mod refusals;
+mod timeline;

@@ -60,6 +60,9 @@ pub(crate) fn audit(
     let genesis_broken = |error: GenesisError| Broken::whole(GENESIS, error);
     let mut stranger = Stranger::new(genesis).map_err(genesis_broken)?;
     stranger.verify_chain(chain).map_err(|error| Broken::whole(LINKS, error))?;
+    if chain.links().iter().any(|link| link.level() != 0) {
+        return Err(Broken::whole(LINKS, "the chain skips blocks, whose transactions nobody sees"));
+    }
     let headers = headers(genesis, chain).map_err(genesis_broken)?;
     let mut books = Books::open(genesis).map_err(genesis_broken)?;
     let mut expected = skip_empty(&headers, (0, 0));

@@ -10,7 +10,7 @@ use omniledger::{
     byzcoin::{self, Height, Kind, Proposal, Scope, View},
     chain::{Entry, Verdict},
     genesis::Grant,
-    skipchain::{Link, Spine},
+    skipchain::{Link, Spine, Timeline},
     transaction::{Declaration, Input, Output},
     wire::BoundedBytes,
 };
@@ -190,6 +190,23 @@ fn a_file_that_is_no_receipt_of_this_ledger_is_named() {
     assert_eq!((broken.receipt, broken.check), (Some(2), "completeness"), "beyond the chain's end");
     let other = Proof::new(&genesis_header(&town.genesis).unwrap(), town.links[1..].to_vec());
     let broken = audit(&town.genesis, &other.unwrap(), town.files()).unwrap_err();
+    assert_eq!((broken.receipt, broken.check), (None, LINKS));
+}
+
+#[test]
+fn a_chain_that_skips_a_block_is_refused() {
+    // A payment, and an empty block: by the link from the genesis, only the empty one is seen.
+    let mut town = Town::new();
+    town.decide(&[town.pay(0, town.coin(0), 100)], None);
+    town.decide(&[], None);
+    let mut chain = Timeline::new(genesis_header(&town.genesis).unwrap()).unwrap();
+    for link in &town.links {
+        let header = link.follow(chain.tip(), &chain.tip().id()).unwrap();
+        chain.append(&header, link.attestation().clone()).unwrap();
+    }
+    let skipping = chain.prove(0, 2).unwrap();
+    assert_eq!(skipping.hops(), 1);
+    let broken = audit(&town.genesis, &skipping, vec![]).unwrap_err();
     assert_eq!((broken.receipt, broken.check), (None, LINKS));
 }
 
