@@ -3,17 +3,22 @@
 extern crate alloc;
 
 pub mod blame;
+mod choice;
 pub mod client;
 mod collect;
+mod gather;
 mod groups;
 pub mod message;
 mod peer;
+mod seat;
 pub mod server;
 mod session;
+mod shares;
 mod sizing;
 mod transcript;
 mod verify;
 
+pub use choice::ChoiceError;
 pub use client::Client;
 pub use cosi::machine;
 pub use groups::{Groups, MAX_GROUP_SIZE, Place, threshold};
