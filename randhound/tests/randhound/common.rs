@@ -12,7 +12,7 @@ use cosi::{
 use pvss::{Scheme, ShareKeys, ShareSecret};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use randhound::{
-    Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, client,
+    Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, client, draw,
     message::{ByClient, Dealing, Said},
     server,
 };
@@ -84,6 +84,17 @@ impl World {
             key: self.client.clone(),
             retry: Duration::from_millis(400),
             patience: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) fn draw_setup(&self, at: u16) -> draw::Setup {
+        draw::Setup {
+            session: self.session(),
+            index: self.index(at),
+            key: self.keys[usize::from(at)].clone(),
+            secret: self.secrets[usize::from(at)].clone(),
+            retry: Duration::from_millis(400),
+            grace: Duration::from_secs(2),
         }
     }
 

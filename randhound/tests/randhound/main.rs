@@ -11,6 +11,7 @@
 mod attacks;
 mod clients;
 mod common;
+mod draw;
 mod formats;
 mod run;
 mod servers;
