@@ -60,7 +60,6 @@ pub struct Setup {
 /// What servers in a draw say to each other.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "handled one by one")]
 pub enum Message {
     /// R1: a server deals.
     Dealing(Said<Dealing>),
@@ -73,7 +72,6 @@ pub enum Message {
 /// What a server in a draw must not forget.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "four a session")]
 pub enum Record {
     /// Its deal, which it never makes again.
     Dealt(Said<Dealing>),

@@ -9,6 +9,7 @@ use cosi::{
     machine::{Cx, Output, Step, Time},
     roster::{Index, Member, Roster},
 };
+use curve25519_dalek::rand_core::CryptoRng;
 use pvss::{Scheme, ShareKeys, ShareSecret};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use randhound::{
@@ -165,6 +166,21 @@ pub(crate) fn dealings(world: &World) -> Vec<Said<Dealing>> {
         dealing
     };
     (0..).zip(&world.keys).map(deal).collect()
+}
+
+/// Another deal by the same server, made for `session` and signed for that of `said`.
+pub(crate) fn deal_again(
+    world: &World,
+    session: &Session,
+    said: &Said<Dealing>,
+    rng: &mut dyn CryptoRng,
+) -> Said<Dealing> {
+    let at = usize::from(said.what.dealer);
+    let group = world.session().groups().place(world.index(said.what.dealer)).unwrap().group;
+    let (own, sharing) = (world.keys[at].public().to_bytes(), session.sharing(group).unwrap());
+    let (deal, _) = pvss::deal(sharing, &own, &world.secrets[at], rng);
+    let what = Dealing { deal, ..said.what.clone() };
+    Said::new(&world.keys[at], what)
 }
 
 pub(crate) fn released<M, E, R, P>(step: Step<M, E, R, P>) -> Output<M, E, P> {
