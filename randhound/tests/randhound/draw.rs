@@ -6,7 +6,6 @@ use cosi::machine::{Cx, FaultKind, Step, Time};
 use randhound::{
     Draw, Session, Terms,
     draw::{Command, Error, Event, Message, Record, SetupError},
-    message::Opened,
 };
 
 use crate::{
@@ -24,7 +23,7 @@ fn a_draw_ends_everywhere_with_the_one_output() {
         let [(leader, choice)] = &net.chosen[..] else { panic!("{servers} {size}") };
         assert_eq!(*leader, servers / 2);
         let choice = choice.clone();
-        assert!(!net.opened());
+        assert_eq!(net.shares(), []);
         net.decide(&choice);
         net.deliver();
         net.output(&choice, &[]);
@@ -98,7 +97,7 @@ fn after_the_grace_a_leader_waits_for_the_threshold_of_every_group() {
     net.deliver();
     assert_eq!(net.chosen, []);
     assert_eq!(net.draws[usize::from(leader)].next_timeout(), None, "time alone changes nothing");
-    let Record::Dealt(said) = net.journals[usize::from(members[3])][0].clone() else { panic!() };
+    let said = net.deal(members[3]);
     net.wire.push_back((members[3], leader, Message::Dealing(said)));
     net.deliver();
     let [(_, choice)] = &net.chosen[..] else { panic!() };
@@ -173,7 +172,7 @@ fn nobody_opens_before_the_decision() {
     net.deliver();
     net.wait(Duration::from_secs(60));
     net.deliver();
-    assert!(!net.opened());
+    assert_eq!(net.shares(), []);
     assert!(net.journals.iter().all(|journal| matches!(journal[..], [Record::Dealt(_)])));
     assert!(net.drawn.iter().all(Option::is_none));
     // All shares were early, and each server draws as soon as it decides.
@@ -278,26 +277,14 @@ fn the_first_decision_counts_for_good() {
 fn one_deal_and_one_share_a_server_are_kept_whatever_arrives() {
     let world = world(7, 3);
     let mut net = Net::new(&world);
-    let deals: Vec<_> = net
-        .journals
-        .iter()
-        .map(|journal| match &journal[0] {
-            Record::Dealt(said) => said.clone(),
-            record => panic!("{record:?}"),
-        })
-        .collect();
+    let deals: Vec<_> = net.servers().map(|at| net.deal(at)).collect();
     let mut other = Net::new(&world);
     other.lead(0);
     other.deliver();
     let (_, choice) = other.chosen[0].clone();
     other.decide(&choice);
-    let share = |from: u16| -> Opened {
-        let found = other.sent.iter().find_map(|(at, message)| match message {
-            Message::Opened(opened) if *at == from => Some(opened.clone()),
-            _ => None,
-        });
-        found.unwrap()
-    };
+    let shares = other.shares();
+    let share = |from: u16| shares.iter().find(|(at, _)| *at == from).unwrap().1.clone();
     let mut random = rng(8);
     let mut cx = Cx::new(Time::default(), &mut random);
     let mut draw = net.draws.remove(0);

@@ -46,7 +46,7 @@ fn a_leader_that_withholds_learns_nothing_and_is_replaced() {
     net.deliver();
     net.wait(Duration::from_secs(1));
     net.deliver();
-    assert!(!net.opened(), "there is no output that it could like or dislike");
+    assert_eq!(net.shares(), [], "there is no output that it could like or dislike");
     // Consensus changes its view. The next leader lacks a dealer, and so proposes another choice.
     let mut other = Net::with(
         &world,
@@ -67,11 +67,8 @@ fn a_leader_that_withholds_learns_nothing_and_is_replaced() {
     }
     net.deliver();
     assert_eq!(net.output(&decided, &[]), output);
-    let opened = net.sent.iter().filter_map(|(_, message)| match message {
-        Message::Opened(opened) => Some(opened.statement),
-        _ => None,
-    });
-    assert!(opened.into_iter().all(|statement| statement == decided.statement.id()));
+    let decided = decided.statement.id();
+    assert!(net.shares().iter().all(|(_, opened)| opened.statement == decided));
 }
 
 /// After the decision a leader that says nothing more stops nobody, since all serve all.
@@ -95,10 +92,7 @@ fn sound(world: &World) -> (Choice, Vec<Said<Dealing>>) {
     let mut net = Net::new(world);
     net.lead(0);
     net.deliver();
-    let deals = net.journals.iter().map(|journal| match &journal[0] {
-        Record::Dealt(said) => said.clone(),
-        record => panic!("{record:?}"),
-    });
+    let deals = net.servers().map(|at| net.deal(at));
     (net.chosen[0].1.clone(), deals.collect())
 }
 
@@ -235,7 +229,8 @@ fn bad_deals_are_left_out_and_convict_who_signed_them() {
     let bad: Vec<u16> =
         session.groups().iter().flat_map(|(_, all)| &all[..2]).map(|at| at.get()).collect();
     let leader = (0..16).find(|at| !bad.contains(at)).unwrap();
-    let ways: [(&dyn Fn(&Said<Dealing>) -> Vec<Said<Dealing>>, FaultKind, bool); 4] = [
+    type Way<'a> = &'a dyn Fn(&Said<Dealing>) -> Vec<Said<Dealing>>;
+    let ways: [(Way<'_>, FaultKind, bool); 4] = [
         (
             &|said| {
                 let mut said = said.clone();
@@ -266,11 +261,10 @@ fn bad_deals_are_left_out_and_convict_who_signed_them() {
         ),
     ];
     for (way, kind, convicts) in ways {
-        let corrupt = |from, _, message| match message {
-            Message::Dealing(said) if bad.contains(&from) => {
-                way(&said).into_iter().map(Message::Dealing).collect()
-            }
-            message => vec![message],
+        let corrupt = |from, _, message| {
+            let Message::Dealing(said) = &message else { return vec![message] };
+            let said = if bad.contains(&from) { way(said) } else { vec![said.clone()] };
+            said.into_iter().map(Message::Dealing).collect()
         };
         let mut net = Net::with(&world, Box::new(corrupt));
         net.lead(leader);
@@ -299,11 +293,13 @@ fn a_deal_other_than_the_decided_one_convicts_its_dealer() {
     let session = world.session();
     let dealer = session.groups().members(0).unwrap()[0];
     let [one, two] = [0, 1, 2].map(|at| (dealer.get() + at) % 7)[1..] else { panic!() };
-    let corrupt = |from, to, message| match message {
-        Message::Dealing(said) if from == dealer.get() && to == one => {
-            vec![Message::Dealing(deal_again(&world, &session, &said, &mut rng(4)))]
+    let corrupt = |from, to, mut message| {
+        if let Message::Dealing(said) = &mut message
+            && (from, to) == (dealer.get(), one)
+        {
+            *said = deal_again(&world, &session, said, &mut rng(4));
         }
-        message => vec![message],
+        vec![message]
     };
     let mut net = Net::with(&world, Box::new(corrupt));
     for leader in [one, two] {
@@ -335,13 +331,12 @@ fn bad_and_withheld_shares_stop_nothing_while_the_threshold_is_honest() {
         net.lead(0);
         net.deliver();
         let (_, choice) = net.chosen[0].clone();
-        net.corrupt = Box::new(|from, _, message| match message {
-            Message::Opened(mut opened) if bad.contains(&from) && garbage => {
+        net.corrupt = Box::new(|from, _, mut message| {
+            let Message::Opened(opened) = &mut message else { return vec![message] };
+            if bad.contains(&from) {
                 opened.share.shares = garbage_share(from);
-                vec![Message::Opened(opened)]
             }
-            Message::Opened(_) if bad.contains(&from) => vec![],
-            message => vec![message],
+            if bad.contains(&from) && !garbage { vec![] } else { vec![message] }
         });
         net.decide(&choice);
         // The bad ones come first.

@@ -11,7 +11,7 @@ use cosi::{
 use randhound::{
     Draw, GroupTranscript, Randomness, Transcript,
     draw::{Choice, Command, DrawStep, Event, Message, Record},
-    message::MAX_GROUPS,
+    message::{Dealing, MAX_GROUPS, Opened, Said},
 };
 
 use crate::common::{World, rng};
@@ -167,9 +167,19 @@ impl<'a> Net<'a> {
         outputs[0]
     }
 
-    /// Whether anybody showed a share.
-    pub(crate) fn opened(&self) -> bool {
-        self.sent.iter().any(|(_, message)| matches!(message, Message::Opened(_)))
+    /// The deal that a server recorded.
+    pub(crate) fn deal(&self, at: u16) -> Said<Dealing> {
+        let Record::Dealt(said) = &self.journals[usize::from(at)][0] else { panic!() };
+        said.clone()
+    }
+
+    /// The shares that were shown so far, and by whom.
+    pub(crate) fn shares(&self) -> Vec<(u16, Opened)> {
+        let share = |(at, message): &(u16, Message)| {
+            let Message::Opened(opened) = message else { return None };
+            Some((*at, opened.clone()))
+        };
+        self.sent.iter().filter_map(share).collect()
     }
 }
 
