@@ -11,112 +11,32 @@
 //! chosen deals, so no deal can be withheld.
 
 mod restore;
+mod words;
 
-use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
-use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
     impl_machine,
-    keys::SigningKey,
     machine::{Cx, FaultKind, Index, Step, Time, To},
     message::Said,
     wire::BoundedVec,
 };
-use pvss::{DecryptedShare, MAX_TRUSTEES, ShareSecret};
 
+pub use self::words::{Command, Error, Event, Message, Record, Setup};
 use crate::{
     choice::Checked,
     gather::Gathered,
-    message::{Dealing, MAX_GROUPS, Opened, StatementId},
+    message::{Dealing, Opened, StatementId},
     peer::{Blamed, Culprit},
     seat::Seat,
     session::Session,
     shares::Shares,
-    transcript::{GroupTranscript, Randomness},
 };
 pub use crate::{
     choice::{Choice, ChoiceError},
     seat::SetupError,
 };
-
-/// What a server in a draw is made of.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// The session. The client that its terms name has no part in a draw.
-    pub session: Session,
-    /// The server's position in the roster.
-    pub index: Index,
-    /// Its signing key.
-    pub key: SigningKey,
-    /// The secret of its share key.
-    pub secret: Arc<ShareSecret>,
-    /// After how long the own deal is sent again, and missing shares are asked for again.
-    pub retry: Duration,
-    /// How long a leader waits for the deals of all servers before it makes do with t_l a group.
-    pub grace: Duration,
-}
-
-/// What servers in a draw say to each other.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-#[non_exhaustive]
-pub enum Message {
-    /// R1: a server deals.
-    Dealing(Said<Dealing>),
-    /// Asks for the receiver's share of this statement.
-    Ask(StatementId),
-    /// R3: a server opens its share.
-    Opened(Opened),
-}
-
-/// What a server in a draw must not forget.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-#[non_exhaustive]
-pub enum Record {
-    /// Its deal, which it never makes again.
-    Dealt(Said<Dealing>),
-    /// What consensus decided.
-    Decided(Box<Choice>),
-    /// The share that it opened.
-    Opened(Opened),
-    /// Shares of each group, as many as its threshold says, from which the output was recovered.
-    Drawn(BoundedVec<BoundedVec<DecryptedShare, MAX_TRUSTEES>, MAX_GROUPS>),
-}
-
-/// What the application, on behalf of its consensus, asks for. Asking again does no harm.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Command {
-    /// Consensus has this server lead: gather deals and choose.
-    Lead,
-    /// Consensus has this other server lead: send it the own deal, again every `retry`.
-    Follow(Index),
-    /// Consensus decided this choice.
-    Decided(Box<Choice>),
-}
-
-/// Why a command is turned down.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The server is to follow itself.
-    #[error("a server does not follow itself; tell it to lead")]
-    Follow,
-    /// The choice does not hold, so no honest server voted for it.
-    #[error("the decided choice does not hold: {0}; check choices before voting for them")]
-    Choice(#[from] ChoiceError),
-}
-
-/// What a server in a draw tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// What to propose. Told once a [`Command::Lead`].
-    Chosen(Box<Choice>),
-    /// The output, and each group's part of its [`Transcript`](crate::Transcript). Told when every
-    /// group's sum is recovered, and again after a restore.
-    Drawn(Randomness, BoundedVec<GroupTranscript, MAX_GROUPS>),
-}
 
 /// The step of a server in a draw.
 pub type DrawStep = Step<Message, Event, Record, Index>;
@@ -155,7 +75,79 @@ pub type DrawStep = Step<Message, Event, Record, Index>;
 /// - What attests the statement, in the [`Transcript`](crate::Transcript), is the consensus'
 ///   certificate over a block that names it.
 ///
-/// The [crate's example](crate#a-draw-by-consensus) runs a draw to its transcript.
+/// # Example
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use cosi::{Certificate, Statement, certificate::sign, keys::Seed, roster::{Member, Roster}};
+/// # use cosi::machine::{Cx, Time};
+/// # use pvss::{Scheme, ShareKeys, ShareSecret};
+/// # use randhound::{Committee, Draw, Session, Terms, Transcript, draw::*};
+/// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+/// # let mut rng = ChaCha20Rng::seed_from_u64(7);
+/// # let seeds = [1, 2, 3, 4].map(|seed| Seed::from_bytes([seed; 32]));
+/// # let keys = seeds.each_ref().map(Seed::signing_key);
+/// # let secrets = seeds.map(|seed| Arc::new(ShareSecret::derive(&seed, Scheme::Dhpvss)));
+/// # let roster = Roster::new(keys.iter().map(|key| Member::new(key, &mut rng)))?;
+/// # let shares: Vec<_> = keys.iter().zip(&secrets)
+/// #     .map(|(key, secret)| (*key.public(), secret.register(key.public(), &mut rng)))
+/// #     .collect();
+/// # let committee = Committee::new(roster.clone(), ShareKeys::new(Scheme::Dhpvss, shares)?)?;
+/// # let client = keys[0].public().to_bytes();
+/// # let (purpose, slot, attempt, prior) = ([0; 32], 1, 0, [5; 32]);
+/// # let terms = Terms { purpose, slot, attempt, client, group_size: 4, prior };
+/// # let signers = keys.clone();
+/// # let (retry, grace) = (Duration::from_secs(1), Duration::from_secs(5));
+/// let session = Session::new(committee.clone(), &terms)?;
+/// let mut cx = Cx::new(Time::default(), &mut rng);
+/// let mut servers = Vec::new();
+/// for (index, (key, secret)) in roster.indices().zip(keys.into_iter().zip(secrets)) {
+///     let setup = Setup { session: session.clone(), index, key, secret, retry, grace };
+///     let (server, dealt) = Draw::restore(setup, [], &mut cx)?;
+///     let _held = dealt.into_records(); // Its deal, for its journal.
+///     servers.push((index, server));
+/// }
+///
+/// // Consensus has the last one lead, and the others send it their deals.
+/// let (leader, mut lead) = servers.pop().unwrap();
+/// let mut output = lead.handle_command(&mut cx, Command::Lead)?.into_records().1.release();
+/// for (index, server) in &mut servers {
+///     let step = server.handle_command(&mut cx, Command::Follow(leader))?;
+///     for (_, deal) in step.into_records().1.release().messages {
+///         output = lead.handle_message(&mut cx, *index, deal).into_records().1.release();
+///     }
+/// }
+/// let Some(Event::Chosen(choice)) = output.events.pop() else { panic!("a deal is missing") };
+///
+/// // Consensus decides on it, and all open their shares to all.
+/// for (_, server) in &mut servers {
+///     server.check(&choice)?; // Before its vote.
+/// }
+/// let mut drawn = None;
+/// let mut step = lead.handle_command(&mut cx, Command::Decided(choice.clone()))?;
+/// for (index, server) in &mut servers {
+///     let own = server.handle_command(&mut cx, Command::Decided(choice.clone()))?;
+///     for (_, share) in own.into_records().1.release().messages {
+///         step = step.and(lead.handle_message(&mut cx, *index, share));
+///     }
+/// }
+/// for event in step.into_records().1.release().events {
+///     let Event::Drawn(output, groups) = event else { continue };
+///     drawn = Some((output, groups));
+/// }
+///
+/// // With what attests the statement, here signatures of all, it convinces anybody.
+/// let (output, groups) = drawn.unwrap();
+/// let statement = choice.statement;
+/// let signed = statement.to_signed();
+/// let signatures = roster.indices().zip(&signers)
+///     .map(|(index, key)| (index, sign(key, &roster.id(), &signed)));
+/// let certificate = Certificate::individual(&roster, signatures).unwrap();
+/// let transcript =
+///     Transcript { config: session.config().clone(), statement, certificate, groups };
+/// assert_eq!(transcript.verify(&committee, &terms)?, output);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Draw {
     seat: Seat,
