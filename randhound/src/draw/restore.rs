@@ -16,7 +16,6 @@ use crate::{
     message::{MAX_GROUPS, Opened},
     peer::Blamed,
     seat::Seat,
-    shares::Shares,
 };
 
 impl Draw {
@@ -96,7 +95,6 @@ impl Draw {
     ) -> Result<DrawStep, SetupError> {
         let session = &self.seat.session;
         let State::Opening(opening) = &mut self.state else { return Err(SetupError::Foreign) };
-        opening.shares = Shares::new(session);
         for (group, shares) in (0..).zip(shares.into_inner()) {
             for share in shares.into_inner() {
                 let members = session.groups().members(group).unwrap_or_default();

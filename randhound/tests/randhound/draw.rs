@@ -85,10 +85,13 @@ fn after_the_grace_a_leader_waits_for_the_threshold_of_every_group() {
     let world = world(8, 4);
     let members = world.session().groups().members(1).unwrap().to_vec();
     let members: Vec<_> = members.iter().map(|member| member.get()).collect();
-    let leader = (0..8).find(|at| !members.contains(at)).unwrap();
-    // Of group 1 one server alone deals, and then a second one does.
+    let others = world.session().groups().members(0).unwrap().to_vec();
+    let others: Vec<_> = others.iter().map(|member| member.get()).collect();
+    // Of group 1 one server alone deals, and of group 0 all but the first.
+    let absent = [others[0], members[1], members[2], members[3]];
+    let leader = others[3];
     let late = |from: u16, _, message| {
-        if members[1..].contains(&from) { vec![] } else { vec![message] }
+        if absent.contains(&from) { vec![] } else { vec![message] }
     };
     let mut net = Net::with(&world, Box::new(late));
     net.lead(leader);
@@ -97,12 +100,23 @@ fn after_the_grace_a_leader_waits_for_the_threshold_of_every_group() {
     net.deliver();
     assert_eq!(net.chosen, []);
     assert_eq!(net.draws[usize::from(leader)].next_timeout(), None, "time alone changes nothing");
-    let said = net.deal(members[3]);
-    net.wire.push_back((members[3], leader, Message::Dealing(said)));
+    // A bad deal raises hopes, and then the first of group 0 and a good one of group 1 come.
+    let mut bad = net.deal(members[1]);
+    bad.signature.0[0] ^= 1;
+    net.wire.push_back((members[1], leader, Message::Dealing(bad)));
+    net.deliver();
+    assert_eq!((net.chosen.len(), net.faults.len()), (0, 1));
+    for at in [others[0], members[3]] {
+        net.wire.push_back((at, leader, Message::Dealing(net.deal(at))));
+    }
     net.deliver();
     let [(_, choice)] = &net.chosen[..] else { panic!() };
-    let chosen = choice.deals[1].iter().map(|said| said.what.dealer);
-    assert_eq!(chosen.collect::<Vec<_>>(), [members[0], members[3]]);
+    let chosen = |group: usize| {
+        let dealers = choice.deals[group].iter().map(|said| said.what.dealer);
+        dealers.collect::<Vec<_>>()
+    };
+    assert_eq!(chosen(0), others[..2], "the first of all that came");
+    assert_eq!(chosen(1), [members[0], members[3]]);
 }
 
 #[test]
@@ -295,24 +309,51 @@ fn one_deal_and_one_share_a_server_are_kept_whatever_arrives() {
             assert_eq!(kept, Step::none());
             // The first share of each is a wrong one, and the right ones come too late.
             let mut wrong = share(at);
-            wrong.group ^= 1;
+            wrong.share.shares = share(at % 6 + 1).share.shares;
             let kept = draw.handle_message(&mut cx, from, Message::Opened(wrong));
             assert_eq!(kept, Step::none());
             let kept = draw.handle_message(&mut cx, from, Message::Opened(share(at)));
             assert_eq!(kept, Step::none());
         }
     }
-    // Strangers have no slot.
+    // Strangers have no slot, and what fills one is not replaced.
     let stranger = crate::common::world(8, 4).index(7);
-    for message in [Message::Dealing(deals[1].clone()), Message::Opened(share(1))] {
-        assert_eq!(draw.handle_message(&mut cx, stranger, message), Step::none());
+    let full = format!("{draw:?}");
+    for from in [stranger, world.index(1)] {
+        for message in [Message::Dealing(deals[1].clone()), Message::Opened(share(1))] {
+            assert_eq!(draw.handle_message(&mut cx, from, message), Step::none());
+        }
     }
+    assert_eq!(format!("{draw:?}"), full);
     let zero = released(draw.handle_command(&mut cx, Command::Lead).unwrap());
     assert_eq!(zero.events, [Event::Chosen(Box::new(choice.clone()))], "everybody dealt");
     let step = draw.handle_command(&mut cx, Command::Decided(Box::new(choice))).unwrap();
     let output = released(step);
     assert_eq!((output.events, output.faults.len()), (vec![], 6));
     assert!(output.faults.iter().all(|fault| fault.kind == FaultKind::InvalidProof));
+    // Nobody is left to be asked.
+    let due = draw.next_timeout().unwrap();
+    let step = draw.handle_timeout(&mut Cx::new(due, &mut rng(9)));
+    assert_eq!(step, Step::none());
+    assert!(draw.next_timeout().unwrap() > due);
+}
+
+/// The proof of a share is about one statement, and so is the message around it.
+#[test]
+fn a_share_of_another_statement_is_its_servers_fault() {
+    let world = world(7, 3);
+    let mut net = Net::new(&world);
+    net.lead(0);
+    net.deliver();
+    let (_, choice) = net.chosen[0].clone();
+    net.decide(&choice);
+    net.wire.clear();
+    let (_, mut share) = net.shares()[5].clone();
+    share.statement.0[0] ^= 1;
+    net.wire.push_back((5, 0, Message::Opened(share)));
+    net.deliver();
+    let [(0, fault)] = &net.faults[..] else { panic!() };
+    assert_eq!((fault.culprit.get(), fault.kind), (5, FaultKind::InvalidProof));
 }
 
 #[test]
@@ -343,6 +384,7 @@ fn a_draw_refuses_what_is_not_its_own() {
     assert!(matches!(refused(secret, &mine), SetupError::Keys | SetupError::Secret(_)));
     let foreign = SetupError::Foreign;
     assert_eq!(refused(setup(), &net.journals[3]), foreign, "another server's");
+    assert_eq!(refused(setup(), &net.journals[3][..1]), foreign);
     let [dealt, decided, opened, drawn] = &mine[..] else { panic!() };
     for records in [
         &[decided][..],
@@ -361,5 +403,10 @@ fn a_draw_refuses_what_is_not_its_own() {
     let terms = Terms { attempt: 1, ..world.terms.clone() };
     let mut second = setup();
     second.session = Session::new(world.committee.clone(), &terms).unwrap();
-    assert_eq!(refused(second, &mine), foreign, "no second attempt from the slot's journal");
+    assert_eq!(
+        refused(second.clone(), &mine),
+        foreign,
+        "no second attempt from the slot's journal"
+    );
+    assert_eq!(refused(second, &mine[..1]), foreign);
 }

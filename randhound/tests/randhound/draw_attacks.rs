@@ -212,6 +212,17 @@ fn a_choice_that_does_not_hold_is_refused_by_name() {
         let refused = net.on(3, |draw, cx| draw.handle_command(cx, command)).unwrap_err();
         assert_eq!(refused, Error::Choice(why));
     }
+    // Neither do other deals pass under a statement that was checked.
+    net.on(3, |draw, _| draw.check(&sound)).unwrap();
+    let swapped = Choice {
+        statement: sound.statement.clone(),
+        ..with_deals(&world, &sound, |deals| {
+            deals[0] = deal_again(&world, &session, &deals[0], &mut rng(4));
+        })
+    };
+    let command = Command::Decided(Box::new(swapped));
+    let refused = net.on(3, |draw, cx| draw.handle_command(cx, command)).unwrap_err();
+    assert_eq!(refused, Error::Choice(DealsError::Root { group: 0 }.into()));
     // It is as before, and opens what holds.
     assert_eq!(session.check_choice(&sound).unwrap().len(), 2);
     net.decide(&sound);
@@ -230,7 +241,7 @@ fn bad_deals_are_left_out_and_convict_who_signed_them() {
         session.groups().iter().flat_map(|(_, all)| &all[..2]).map(|at| at.get()).collect();
     let leader = (0..16).find(|at| !bad.contains(at)).unwrap();
     type Way<'a> = &'a dyn Fn(&Said<Dealing>) -> Vec<Said<Dealing>>;
-    let ways: [(Way<'_>, FaultKind, bool); 4] = [
+    let ways: [(Way<'_>, FaultKind, bool); 5] = [
         (
             &|said| {
                 let mut said = said.clone();
@@ -255,6 +266,14 @@ fn bad_deals_are_left_out_and_convict_who_signed_them() {
                 let mut said = said.clone();
                 said.what.dealer ^= 1;
                 vec![said]
+            },
+            FaultKind::InvalidPayload,
+            false,
+        ),
+        (
+            &|said| {
+                let what = Dealing { session: elsewhere.id(), ..said.what.clone() };
+                vec![Said::new(&world.keys[usize::from(what.dealer)], what)]
             },
             FaultKind::InvalidPayload,
             false,
