@@ -16,17 +16,15 @@ use cosi::{
     message::Said,
     wire::BoundedVec,
 };
-use pvss::{DecryptedShare, VerifiedDeal, VerifiedShare, recover, verify_shares};
 
 use self::plan::Plan;
 use crate::{
-    blame,
-    collect::Collect,
+    gather::Gathered,
     message::{Acknowledgement, ByClient, Dealing, Deals, MAX_GROUPS, Message, Opened, Statement},
     peer::{Blamed, Peer},
     session::Session,
-    transcript::{GroupTranscript, Randomness, Transcript},
-    verify::DealingError,
+    shares::Shares,
+    transcript::{Randomness, Transcript},
 };
 
 /// What a client is made of.
@@ -152,17 +150,15 @@ pub struct Client {
     state: State,
     retry_at: Time,
     deadline: Time,
-    blamed: Blamed,
+    blamed: Blamed<Peer>,
 }
 
 #[derive(Debug)]
 enum State {
     Idle,
-    /// One collection a group, by the dealers' positions in the roster.
-    Dealing(Vec<Collect<Said<Dealing>, VerifiedDeal>>),
+    Dealing(Gathered),
     Choosing(Plan, BTreeMap<Index, Signature>),
-    /// One collection a group, by the trustees' positions in it.
-    Opening(Plan, Certificate, Vec<Collect<DecryptedShare, VerifiedShare>>),
+    Opening(Plan, Certificate, Shares),
     Over,
 }
 
@@ -253,38 +249,16 @@ impl Client {
     }
 
     fn on_dealing(&mut self, cx: &mut Cx<'_>, from: Index, said: Said<Dealing>) -> ClientStep {
-        let (session, peer) = (&self.setup.session, Peer::Server(from));
-        let State::Dealing(groups) = &mut self.state else { return Step::none() };
-        let Some(place) = session.groups().place(from) else { return Step::none() };
-        let Some(collect) = groups.get_mut(usize::from(place.group)) else { return Step::none() };
-        if said.what.dealer != from.get() || said.what.session != session.id() {
-            return self.blamed.fault(peer, FaultKind::InvalidPayload, None);
-        }
-        if let Some(first) = collect.get(from.get()).filter(|first| first.what != said.what) {
-            let both_signed = first.speaker(session.roster()).and(said.speaker(session.roster()));
-            let both = [first, &said].map(|said| (&said.what, said.signature));
-            return match both_signed.and_then(|_| blame::evidence(both)) {
-                Some(proof) => self.blamed.fault(peer, FaultKind::Equivocation, Some(proof)),
-                None => self.blamed.fault(peer, FaultKind::BadSignature, None),
-            };
-        }
-        if collect.has(from.get()) {
-            return Step::none();
-        }
-        let culprits =
-            collect.insert(from.get(), said, |batch| session.verify_deals(place.group, batch));
-        let mut step = Step::none();
-        for (culprit, said, why) in culprits {
-            let Some(culprit) = session.roster().index(culprit) else { continue };
-            let (kind, evidence) = match why {
-                DealingError::Foreign | DealingError::Signature => (FaultKind::BadSignature, None),
-                DealingError::Deal(_) => {
-                    (FaultKind::InvalidProof, blame::evidence([(&said.what, said.signature)]))
-                }
-            };
-            step = step.and(self.blamed.fault(Peer::Server(culprit), kind, evidence));
-        }
-        if groups.iter().all(Collect::is_done) { step.and(self.choose(cx)) } else { step }
+        let session = &self.setup.session;
+        let State::Dealing(deals) = &mut self.state else { return Step::none() };
+        let culprits = match deals.keep(session, from, said) {
+            Ok(Some(group)) => deals.check_hopeful(session, group),
+            Ok(None) => return Step::none(),
+            Err(culprit) => Vec::from([culprit]),
+        };
+        let done = deals.is_done();
+        let step = self.blamed.faults(culprits);
+        if done { step.and(self.choose(cx)) } else { step }
     }
 
     fn on_acknowledgement(
@@ -298,8 +272,8 @@ impl Client {
         if signatures.contains_key(&from) {
             return Step::none();
         }
-        let statement = &plan.choice.what;
-        let holds = said.statement == statement.id()
+        let statement = &plan.checked.choice.statement;
+        let holds = said.statement == plan.checked.id
             && verify_single(roster, from, &statement.to_signed(), &said.signature);
         if !holds {
             return self.blamed.fault(Peer::Server(from), FaultKind::BadSignature, None);
@@ -320,85 +294,53 @@ impl Client {
     }
 
     fn on_opened(&mut self, from: Index, opened: Opened) -> ClientStep {
-        let session = &self.setup.session;
-        let State::Opening(plan, _, groups) = &mut self.state else { return Step::none() };
-        let Some(place) = session.groups().place(from) else { return Step::none() };
-        let group = usize::from(place.group);
-        let (Some(collect), Some(chosen)) = (groups.get_mut(group), plan.chosen.get(group)) else {
-            return Step::none();
-        };
-        let own = opened.group == place.group && opened.share.trustee == place.position;
-        if !own || opened.statement != plan.choice.what.id() {
-            return self.blamed.fault(Peer::Server(from), FaultKind::InvalidProof, None);
-        }
-        if collect.has(place.position) {
-            return Step::none();
-        }
-        let culprits =
-            collect.insert(place.position, opened.share, |shares| verify_shares(chosen, shares));
-        let members = session.groups().members(place.group).unwrap_or_default();
-        let mut step = Step::none();
-        for (culprit, ..) in culprits {
-            if let Some(culprit) = members.get(usize::from(culprit)) {
-                let culprit = Peer::Server(*culprit);
-                step = step.and(self.blamed.fault(culprit, FaultKind::InvalidProof, None));
-            }
-        }
-        if groups.iter().all(Collect::is_done) { step.and(self.finish()) } else { step }
+        let State::Opening(plan, _, shares) = &mut self.state else { return Step::none() };
+        let culprits = shares.insert(&self.setup.session, &plan.checked, from, opened);
+        let done = shares.is_done();
+        let step = self.blamed.faults(culprits);
+        if done { step.and(self.finish()) } else { step }
     }
 
     /// With enough deals everywhere, chooses the first ones in the order of the roster.
     fn choose(&mut self, cx: &Cx<'_>) -> ClientStep {
-        let State::Dealing(groups) = &self.state else { return Step::none() };
-        let Some(plan) = Plan::new(&self.setup.session, &self.setup.key, groups) else {
-            return Step::none();
-        };
-        let record = Record::Chosen(plan.choice.clone(), plan.deals.clone());
+        let State::Dealing(deals) = &self.state else { return Step::none() };
+        let Some(checked) = deals.choose(&self.setup.session) else { return Step::none() };
+        let plan = Plan::new(&self.setup.key, checked);
+        let record = plan.record();
         self.state = State::Choosing(plan, BTreeMap::new());
         self.begin_round(cx.now());
         Step::none().record(record).and(self.ask())
     }
 
     fn finish(&mut self) -> ClientStep {
-        let State::Opening(plan, certificate, groups) = &self.state else { return Step::none() };
-        let (mut secrets, mut parts) = (Vec::new(), Vec::new());
-        for ((chosen, collect), deals) in plan.chosen.iter().zip(groups).zip(plan.deals.iter()) {
-            let first = || collect.verified().take(collect.need());
-            let Ok(secret) = recover(chosen, first().map(|(_, share)| share)) else {
-                return Step::none();
-            };
-            let shares = first().map(|(share, _)| share.clone()).collect();
-            let shares = BoundedVec::new(shares).unwrap_or_default();
-            parts.push(GroupTranscript { deals: deals.clone(), shares });
-            secrets.extend(secret);
-        }
-        let output = Randomness::derive(self.setup.session.id(), &secrets);
+        let session = &self.setup.session;
+        let State::Opening(plan, certificate, shares) = &self.state else { return Step::none() };
+        let Some((output, groups)) = shares.recover(session, &plan.checked) else {
+            return Step::none();
+        };
         let transcript = Transcript {
-            config: self.setup.session.config().clone(),
-            statement: plan.choice.what.clone(),
+            config: session.config().clone(),
+            statement: plan.checked.choice.statement.clone(),
             certificate: certificate.clone(),
-            groups: BoundedVec::new(parts).unwrap_or_default(),
+            groups,
         };
         self.state = State::Over;
         Step::none().event(Event::Finished(output, transcript))
     }
 
     fn give_up(&mut self) -> ClientStep {
-        let short = |have: usize, need: usize| (have < need).then_some((have, need));
         let abort = match &self.state {
             State::Idle | State::Over => None,
-            State::Dealing(groups) => (0..).zip(groups).find_map(|(group, collect)| {
-                let (have, need) = short(collect.have(), collect.need())?;
-                Some(Abort::Deals { group, have, need })
-            }),
+            State::Dealing(deals) => {
+                deals.short().map(|(group, have, need)| Abort::Deals { group, have, need })
+            }
             State::Choosing(_, signatures) => {
                 let need = self.setup.session.roster().quorum();
                 Some(Abort::Acknowledgements { have: signatures.len(), need })
             }
-            State::Opening(_, _, groups) => (0..).zip(groups).find_map(|(group, collect)| {
-                let (have, need) = short(collect.have(), collect.need())?;
-                Some(Abort::Shares { group, have, need })
-            }),
+            State::Opening(_, _, shares) => {
+                shares.short().map(|(group, have, need)| Abort::Shares { group, have, need })
+            }
         };
         self.state = State::Over;
         abort.map_or_else(Step::none, |abort| Step::none().event(Event::Aborted(abort)))
@@ -415,17 +357,11 @@ impl Client {
     }
 
     fn dealing(&self) -> State {
-        State::Dealing(self.collections())
-    }
-
-    fn collections<T, V>(&self) -> Vec<Collect<T, V>> {
-        let session = &self.setup.session;
-        let groups = session.groups().iter();
-        groups.map(|(group, _)| Collect::new(session.threshold(group))).collect()
+        State::Dealing(Gathered::new(&self.setup.session))
     }
 
     fn certified(&mut self, certificate: Certificate) {
-        let shares = self.collections();
+        let shares = Shares::new(&self.setup.session);
         self.state = match core::mem::replace(&mut self.state, State::Over) {
             State::Choosing(plan, _) => State::Opening(plan, certificate, shares),
             other @ (State::Idle | State::Dealing(_) | State::Opening(..) | State::Over) => other,

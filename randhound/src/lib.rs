@@ -3,19 +3,26 @@
 extern crate alloc;
 
 pub mod blame;
+mod choice;
 pub mod client;
 mod collect;
+pub mod draw;
+mod gather;
 mod groups;
 pub mod message;
 mod peer;
+mod seat;
 pub mod server;
 mod session;
+mod shares;
 mod sizing;
 mod transcript;
 mod verify;
 
+pub use choice::ChoiceError;
 pub use client::Client;
 pub use cosi::machine;
+pub use draw::Draw;
 pub use groups::{Groups, MAX_GROUP_SIZE, Place, threshold};
 pub use message::{Config, Message, SessionId, Statement, StatementId};
 pub use peer::Peer;

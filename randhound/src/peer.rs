@@ -15,24 +15,50 @@ pub enum Peer {
     Guest(u64),
 }
 
-/// The faults that were reported: at most one a kind for the client and for each server. Guests
-/// have no name that outlives a connection, so nobody reports them.
-#[derive(Debug, Default)]
-pub(crate) struct Blamed(BTreeSet<(Peer, FaultKind)>);
+impl From<Index> for Peer {
+    fn from(server: Index) -> Self {
+        Self::Server(server)
+    }
+}
 
-impl Blamed {
+/// A server that broke a rule, and what convicts it.
+pub(crate) type Culprit = (Index, FaultKind, Option<Evidence>);
+
+/// The faults that were reported: at most one a kind for each peer.
+#[derive(Debug)]
+pub(crate) struct Blamed<P>(BTreeSet<(P, FaultKind)>);
+
+impl<P> Default for Blamed<P> {
+    fn default() -> Self {
+        Self(BTreeSet::new())
+    }
+}
+
+impl<P: Copy + Ord> Blamed<P> {
     /// The step that reports `culprit`, the first time.
     pub(crate) fn fault<M, E, R>(
         &mut self,
-        culprit: Peer,
+        culprit: P,
         kind: FaultKind,
         evidence: Option<Evidence>,
-    ) -> Step<M, E, R, Peer> {
-        let known = matches!(culprit, Peer::Client | Peer::Server(_));
-        if known && self.0.insert((culprit, kind)) {
+    ) -> Step<M, E, R, P> {
+        if self.0.insert((culprit, kind)) {
             Step::none().fault(Fault { culprit, kind, evidence })
         } else {
             Step::none()
         }
+    }
+
+    /// The step that reports all of these, each the first time.
+    pub(crate) fn faults<M, E, R>(
+        &mut self,
+        culprits: impl IntoIterator<Item = Culprit>,
+    ) -> Step<M, E, R, P>
+    where
+        P: From<Index>,
+    {
+        culprits.into_iter().fold(Step::none(), |step, (server, kind, evidence)| {
+            step.and(self.fault(server.into(), kind, evidence))
+        })
     }
 }

@@ -9,19 +9,20 @@ use cosi::{
     certificate::sign,
     impl_machine,
     keys::SigningKey,
-    machine::{Cx, FaultKind, Index, Step, Time, To},
+    machine::{Cx, Evidence, FaultKind, Index, Step, Time, To},
     message::Said,
 };
-use pvss::{Chosen, ShareSecret, Trustee, TrusteeError};
+use pvss::{Chosen, ShareSecret};
 
+pub use crate::seat::SetupError;
 use crate::{
     blame,
-    groups::Place,
     message::{
         Acknowledgement, ByClient, Config, Dealing, Deals, Decision, Message, Opened, Statement,
         StatementId,
     },
     peer::{Blamed, Peer},
+    seat::Seat,
     session::Session,
 };
 
@@ -60,21 +61,6 @@ pub enum Record {
     Opened(Decision, Opened),
 }
 
-/// Why a server does not come to be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetupError {
-    /// The server is in no group, or its keys are not those in the committee.
-    #[error("the keys are not those of the server at this position; give those it registered")]
-    Keys,
-    /// The share secret is not the one registered.
-    #[error("the share secret does not serve: {0}")]
-    Secret(#[from] TrusteeError),
-    /// The records are of another session, or do not verify in this one.
-    #[error("the records are of another session; restore each session from its own journal")]
-    Foreign,
-}
-
 /// The step of a server.
 pub type ServerStep = Step<Message, Event, Record, Peer>;
 
@@ -96,13 +82,11 @@ pub type ServerStep = Step<Message, Event, Record, Peer>;
 /// The [crate's example](crate#example) runs a session to its transcript.
 #[derive(Debug)]
 pub struct Server {
-    setup: Setup,
-    place: Place,
-    trustee: Trustee,
+    seat: Seat,
     dealt: Option<Said<Dealing>>,
     acknowledged: Option<Acknowledged>,
     opened: Option<Opened>,
-    blamed: Blamed,
+    blamed: Blamed<Peer>,
 }
 
 #[derive(Debug)]
@@ -120,20 +104,9 @@ impl Server {
         records: impl IntoIterator<Item = Record>,
         _cx: &mut Cx<'_>,
     ) -> Result<(Self, ServerStep), SetupError> {
-        let session = &setup.session;
-        if session.roster().key(setup.index) != Some(setup.key.public()) {
-            return Err(SetupError::Keys);
-        }
-        let place = session.groups().place(setup.index).ok_or(SetupError::Keys)?;
-        let sharing = session.sharing(place.group).ok_or(SetupError::Keys)?.clone();
-        let trustee = Trustee::new(sharing, setup.secret.clone())?;
-        if trustee.position() != place.position {
-            return Err(SetupError::Keys);
-        }
+        let Setup { session, index, key, secret } = setup;
         let mut server = Self {
-            setup,
-            place,
-            trustee,
+            seat: Seat::new(session, index, key, secret)?,
             dealt: None,
             acknowledged: None,
             opened: None,
@@ -148,7 +121,7 @@ impl Server {
 
     /// The session.
     pub const fn session(&self) -> &Session {
-        &self.setup.session
+        &self.seat.session
     }
 
     /// Takes in what `from` said.
@@ -158,7 +131,7 @@ impl Server {
             Message::Choice(choice, deals) => self.on_choice(from, choice, deals),
             Message::Decision(decision) => self.on_decision(cx, from, decision),
             Message::Dealing(_) | Message::Acknowledgement(_) | Message::Opened(_) => {
-                self.blamed.fault(from, FaultKind::WrongRole, None)
+                self.fault(from, FaultKind::WrongRole, None)
             }
         }
     }
@@ -189,18 +162,18 @@ impl Server {
         invitation: &ByClient<Config>,
     ) -> ServerStep {
         if from != Peer::Client {
-            return self.blamed.fault(from, FaultKind::WrongRole, None);
+            return self.fault(from, FaultKind::WrongRole, None);
         }
         if !invitation.verify(self.session().client()) {
-            return self.blamed.fault(from, FaultKind::BadSignature, None);
+            return self.fault(from, FaultKind::BadSignature, None);
         }
         if invitation.what != *self.session().config() {
-            return self.blamed.fault(from, FaultKind::InvalidPayload, None);
+            return self.fault(from, FaultKind::InvalidPayload, None);
         }
         if let Some(dealt) = &self.dealt {
             return Step::none().send(To::One(from), Message::Dealing(dealt.clone()));
         }
-        let Some(dealt) = self.deal(cx) else { return Step::none() };
+        let Some(dealt) = self.seat.deal(cx) else { return Step::none() };
         self.dealt = Some(dealt.clone());
         Step::none()
             .record(Record::Dealt(dealt.clone()))
@@ -209,13 +182,13 @@ impl Server {
 
     fn on_choice(&mut self, from: Peer, choice: ByClient<Statement>, deals: Deals) -> ServerStep {
         if from != Peer::Client {
-            return self.blamed.fault(from, FaultKind::WrongRole, None);
+            return self.fault(from, FaultKind::WrongRole, None);
         }
         if choice.what.session != self.session().id() {
-            return self.blamed.fault(from, FaultKind::InvalidPayload, None);
+            return self.fault(from, FaultKind::InvalidPayload, None);
         }
         if !choice.verify(self.session().client()) {
-            return self.blamed.fault(from, FaultKind::BadSignature, None);
+            return self.fault(from, FaultKind::BadSignature, None);
         }
         if let Some(acknowledged) = &self.acknowledged {
             return if acknowledged.choice.what == choice.what {
@@ -223,11 +196,11 @@ impl Server {
             } else {
                 let said = [&acknowledged.choice, &choice];
                 let evidence = blame::evidence(said.map(|said| (&said.what, said.signature)));
-                self.blamed.fault(from, FaultKind::Equivocation, evidence)
+                self.fault(from, FaultKind::Equivocation, evidence)
             };
         }
         let Some(chosen) = self.check(&choice.what, &deals) else {
-            return self.blamed.fault(from, FaultKind::InvalidPayload, None);
+            return self.fault(from, FaultKind::InvalidPayload, None);
         };
         let record = Record::Acknowledged(choice.clone(), deals.clone());
         let acknowledgement = self.acknowledgement(&choice.what);
@@ -237,7 +210,7 @@ impl Server {
 
     fn on_decision(&mut self, cx: &mut Cx<'_>, from: Peer, decision: Decision) -> ServerStep {
         if decision.config != *self.session().config() {
-            return self.blamed.fault(from, FaultKind::InvalidPayload, None);
+            return self.fault(from, FaultKind::InvalidPayload, None);
         }
         let statement = decision.statement.id();
         if let Some(opened) = &self.opened {
@@ -249,7 +222,7 @@ impl Server {
         }
         let roster = self.session().roster();
         if decision.certificate.attests(&decision.statement, roster, &Policy::Quorum).is_err() {
-            return self.blamed.fault(from, FaultKind::InvalidProof, None);
+            return self.fault(from, FaultKind::InvalidProof, None);
         }
         let (chosen, deals) = match &self.acknowledged {
             Some(known) if known.choice.what == decision.statement => {
@@ -259,15 +232,12 @@ impl Server {
             Some(_) | None if decision.deals.is_empty() => return Step::none(),
             Some(_) | None => {
                 let Some(chosen) = self.check(&decision.statement, &decision.deals) else {
-                    return self.blamed.fault(from, FaultKind::InvalidPayload, None);
+                    return self.fault(from, FaultKind::InvalidPayload, None);
                 };
                 (chosen, decision.deals)
             }
         };
-        let Ok(share) = self.trustee.decrypt(&chosen, cx.rng()) else {
-            return Step::none();
-        };
-        let opened = Opened { statement, group: self.place.group, share };
+        let Some(opened) = self.seat.open(statement, &chosen, cx) else { return Step::none() };
         self.opened = Some(opened.clone());
         let decision = Decision { deals, ..decision };
         Step::none()
@@ -276,22 +246,23 @@ impl Server {
             .event(Event::Opened(statement))
     }
 
-    fn deal(&self, cx: &mut Cx<'_>) -> Option<Said<Dealing>> {
-        let Setup { session, index, key, secret } = &self.setup;
-        let sharing = session.sharing(self.place.group)?;
-        let (deal, _) = pvss::deal(sharing, &key.public().to_bytes(), secret, cx.rng());
-        Some(Said::new(key, Dealing { session: session.id(), dealer: index.get(), deal }))
+    /// Reports a fault. Guests have no name that outlives a connection, so nobody reports them.
+    fn fault(&mut self, culprit: Peer, kind: FaultKind, proof: Option<Evidence>) -> ServerStep {
+        match culprit {
+            Peer::Client | Peer::Server(_) => self.blamed.fault(culprit, kind, proof),
+            Peer::Guest(_) => Step::none(),
+        }
     }
 
     /// What the own group opens, if the statement is sound and these are its deals.
     fn check(&self, statement: &Statement, deals: &Deals) -> Option<Chosen> {
         self.session().check(statement).ok()?;
-        self.session().check_deals(statement, self.place.group, deals).ok()
+        self.session().check_deals(statement, self.seat.place.group, deals).ok()
     }
 
     fn acknowledgement(&self, statement: &Statement) -> Message {
         let roster = self.session().roster().id();
-        let signature = sign(&self.setup.key, &roster, &statement.to_signed());
+        let signature = sign(&self.seat.key, &roster, &statement.to_signed());
         Message::Acknowledgement(Acknowledgement { statement: statement.id(), signature })
     }
 

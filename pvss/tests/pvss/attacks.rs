@@ -365,6 +365,24 @@ fn a_composite_proof_weighs_its_shares() {
     assert_eq!(lying.verify(&chosen).unwrap_err(), ShareError::Proof);
 }
 
+/// Deals that are drawn by a stuck generator alone have one mask. Once the sum of the first is
+/// open, the second hides nothing, though both verify. This crate hedges masks, so that a stuck
+/// generator repeats none: see the test on that among those of sharings.
+#[test]
+fn a_repeated_mask_breaks_published() {
+    let sharings = [1, 2].map(|session| Sharing::new([session; 32], &keys(4, DH), 2).unwrap());
+    let zero = RistrettoPoint::identity();
+    let dealt = [1, 2].map(|seed| plain(2, 4, seed));
+    let [first, second] = [0, 1].map(|at| {
+        let whole = whole(&sharings[at], &dealer(0));
+        let hand = Hand::deal(whole, 2, &xs(4), number(77), &dealt[at].0, zero);
+        assert!(hand.wire().verify(&sharings[at], &dealer(0)).is_ok());
+        hand
+    });
+    let share = |at: usize| second.shares[at] - first.shares[at] + dealt[0].0[at];
+    assert_eq!(interpolate(&[(1, share(0)), (2, share(1))]), dealt[1].1);
+}
+
 #[test]
 fn the_identity_as_a_mask_breaks_published() {
     let sharing = group(4, 2, DH);

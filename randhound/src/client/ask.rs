@@ -16,11 +16,10 @@ impl Client {
         let Setup { session, key, .. } = &self.setup;
         let mut step = Step::none();
         for (group, members) in session.groups().iter() {
-            let at = usize::from(group);
             step = match &self.state {
                 State::Idle | State::Over => step,
-                State::Dealing(groups) => {
-                    let Some(collect) = groups.get(at) else { continue };
+                State::Dealing(deals) => {
+                    let Some(collect) = deals.get(group) else { continue };
                     let missing = |(_, server): (_, Index)| !collect.has(server.get());
                     send(step, members, missing, || {
                         let config = session.config().clone();
@@ -29,10 +28,10 @@ impl Client {
                 }
                 State::Choosing(plan, signatures) => {
                     let missing = |(_, server): (_, Index)| !signatures.contains_key(&server);
-                    send(step, members, missing, || plan.message(at))
+                    send(step, members, missing, || plan.message(group))
                 }
-                State::Opening(plan, certificate, groups) => {
-                    let Some(collect) = groups.get(at).filter(|shares| !shares.is_done()) else {
+                State::Opening(plan, certificate, shares) => {
+                    let Some(collect) = shares.get(group).filter(|shares| !shares.is_done()) else {
                         continue;
                     };
                     [true, false].into_iter().fold(step, |step, knows| {
@@ -41,7 +40,7 @@ impl Client {
                             !collect.has(position) && signed == knows
                         };
                         send(step, members, missing, || {
-                            Message::Decision(plan.decision(session, certificate, at, knows))
+                            Message::Decision(plan.decision(session, certificate, group, knows))
                         })
                     })
                 }

@@ -2,12 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use cosi::{domain::RANDOMNESS, keys::Seed, message::Said, transcript::Hash};
+use cosi::{
+    domain::RANDOMNESS,
+    keys::Seed,
+    machine::{Cx, FaultKind, Time},
+    message::Said,
+    transcript::Hash,
+};
 use curve25519_dalek::{RistrettoPoint, rand_core::Rng, ristretto::CompressedRistretto};
 use pvss::{Chosen, Secret, Sharing, Trustee, VerifiedDeal, deal, recover, verify_shares};
 use randhound::{
-    DealsError, Session, Terms, TranscriptError,
-    message::{Dealing, Deals},
+    DealsError, Message, Peer, Session, Terms, TranscriptError,
+    message::{ByClient, Dealing, Deals},
 };
 
 use crate::common::{World, rng, world};
@@ -135,4 +141,38 @@ fn nothing_that_a_client_says_moves_the_grouping() {
     let mut own = crate::common::world(8, 4);
     own.terms.prior = [6; 32];
     assert!(transcript.verify(&own.committee, &own.terms).is_err());
+}
+
+/// A client that names the slot does not pick the seed, and grinds the grouping all the same.
+fn captured_slot(world: &World) -> Terms {
+    let terms = |slot| Terms { slot, ..world.terms.clone() };
+    let grouping = |slot| {
+        let session = Session::new(world.committee.clone(), &terms(slot)).unwrap();
+        let members = |(_, members): (u16, &[cosi::roster::Index])| {
+            members.iter().map(|member| member.get()).collect::<Vec<_>>()
+        };
+        session.groups().iter().map(members).collect::<Vec<_>>().into_iter()
+    };
+    (0..2_000).find(|slot| captured(grouping(*slot), &faulty())).map(terms).unwrap()
+}
+
+#[test]
+fn a_slot_of_the_clients_choice_breaks_published() {
+    let world = world(SERVERS, SIZE);
+    assert_ne!(captured_slot(&world).slot, world.terms.slot, "a group is the client's");
+}
+
+#[test]
+fn a_slot_that_was_not_allotted_is_refused() {
+    let world = world(SERVERS, SIZE);
+    let terms = captured_slot(&world);
+    let session = Session::new(world.committee.clone(), &terms).unwrap();
+    let invitation = Message::Invitation(ByClient::new(&world.client, session.config().clone()));
+    let mut rng = rng(2);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let step = world.server(20).handle_message(&mut cx, Peer::Client, invitation);
+    let (records, held) = step.into_records();
+    let output = held.release();
+    assert_eq!((records, output.messages), (vec![], vec![]));
+    assert_eq!(output.faults[0].kind, FaultKind::InvalidPayload);
 }

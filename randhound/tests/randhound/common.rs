@@ -9,10 +9,11 @@ use cosi::{
     machine::{Cx, Output, Step, Time},
     roster::{Index, Member, Roster},
 };
+use curve25519_dalek::rand_core::CryptoRng;
 use pvss::{Scheme, ShareKeys, ShareSecret};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use randhound::{
-    Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, client,
+    Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, client, draw,
     message::{ByClient, Dealing, Said},
     server,
 };
@@ -87,6 +88,17 @@ impl World {
         }
     }
 
+    pub(crate) fn draw_setup(&self, at: u16) -> draw::Setup {
+        draw::Setup {
+            session: self.session(),
+            index: self.index(at),
+            key: self.keys[usize::from(at)].clone(),
+            secret: self.secrets[usize::from(at)].clone(),
+            retry: Duration::from_millis(400),
+            grace: Duration::from_secs(2),
+        }
+    }
+
     pub(crate) fn server(&self, at: u16) -> Server {
         let mut rng = rng(at.into());
         let mut cx = Cx::new(Time::default(), &mut rng);
@@ -154,6 +166,21 @@ pub(crate) fn dealings(world: &World) -> Vec<Said<Dealing>> {
         dealing
     };
     (0..).zip(&world.keys).map(deal).collect()
+}
+
+/// Another deal by the same server, made for `session` and signed for that of `said`.
+pub(crate) fn deal_again(
+    world: &World,
+    session: &Session,
+    said: &Said<Dealing>,
+    rng: &mut dyn CryptoRng,
+) -> Said<Dealing> {
+    let at = usize::from(said.what.dealer);
+    let group = world.session().groups().place(world.index(said.what.dealer)).unwrap().group;
+    let (own, sharing) = (world.keys[at].public().to_bytes(), session.sharing(group).unwrap());
+    let (deal, _) = pvss::deal(sharing, &own, &world.secrets[at], rng);
+    let what = Dealing { deal, ..said.what.clone() };
+    Said::new(&world.keys[at], what)
 }
 
 pub(crate) fn released<M, E, R, P>(step: Step<M, E, R, P>) -> Output<M, E, P> {

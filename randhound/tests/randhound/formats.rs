@@ -4,12 +4,12 @@ use core::fmt::Debug;
 
 use cosi::{domain::BATCH, transcript::Hash, wire::Wire};
 use randhound::{
-    Message, Transcript, client,
+    Message, Transcript, client, draw,
     message::{Acknowledgement, ByClient, Decision, Opened},
     server,
 };
 
-use crate::common::world;
+use crate::{common::world, net::Net};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -83,6 +83,66 @@ fn formats_are_pinned() {
         "97a0e4052efcd850",
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn formats_of_draws_are_pinned() {
+    let world = world(4, 4);
+    let mut net = Net::new(&world);
+    net.lead(0);
+    net.deliver();
+    let (_, choice) = net.chosen[0].clone();
+    net.decide(&choice);
+    net.deliver();
+    let [dealt, decided, opened, drawn] = &net.journals[1][..] else { panic!() };
+    let share = net.shares()[1].1.clone();
+    let found = [
+        pinned(&choice),
+        pinned(&draw::Message::Dealing(net.deal(1))),
+        pinned(&draw::Message::Ask(choice.statement.id())),
+        pinned(&draw::Message::Opened(share)),
+        pinned(dealt),
+        pinned(decided),
+        pinned(opened),
+        pinned(drawn),
+    ];
+    let expected = [
+        "082deef20a311518",
+        "b994be7ee2af5ea7",
+        "6ca9c159b1c17060",
+        "a056dd62861d3b66",
+        "b994be7ee2af5ea7",
+        "ef193c68b501f999",
+        "a056dd62861d3b66",
+        "6a2f71d98b0d314f",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn hostile_lengths_of_draws_are_refused_without_allocating() {
+    // After the statement's fixed parts, and after the record's tag, a number of lists.
+    let lists = |number: u32| [&[3][..], &number.to_le_bytes()].concat();
+    assert!(draw::Record::decode(&lists(0)).is_ok());
+    assert!(draw::Record::decode(&[lists(1), vec![0; 4]].concat()).is_ok());
+    let many = |number: u32| [lists(number), vec![0; 4 * 65_537]].concat();
+    assert!(draw::Record::decode(&many(65_536)[..5 + 4 * 65_536]).is_ok(), "the bound");
+    assert!(draw::Record::decode(&many(65_537)).is_err(), "more groups than there may be");
+    assert!(draw::Record::decode(&lists(u32::MAX)).is_err());
+    let shares = [lists(1), 257_u32.to_le_bytes().into()].concat();
+    assert!(draw::Record::decode(&shares).is_err(), "more shares than a group has members");
+
+    let world = world(4, 4);
+    let mut net = Net::new(&world);
+    net.lead(0);
+    net.deliver();
+    let (_, choice) = net.chosen[0].clone();
+    let at = choice.statement.encode().len();
+    for number in [65_537, u32::MAX] {
+        let mut bytes = choice.encode();
+        bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        assert!(draw::Choice::decode(&bytes).is_err());
+    }
 }
 
 #[test]

@@ -11,7 +11,12 @@
 mod attacks;
 mod clients;
 mod common;
+mod draw;
+mod draw_attacks;
+mod draw_sim;
 mod formats;
+mod net;
+mod published;
 mod run;
 mod servers;
 mod transcripts;

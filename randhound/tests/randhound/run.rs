@@ -14,10 +14,9 @@ use curve25519_dalek::rand_core::CryptoRng;
 use randhound::{
     Message, Peer, Randomness, Session, Terms, Transcript, blame,
     client::{Abort, Command, Event},
-    message::{Dealing, Said},
 };
 
-use crate::common::{Node, NodeError, NodeEvent, NodeSetup, World, world};
+use crate::common::{Node, NodeError, NodeEvent, NodeSetup, World, deal_again, world};
 
 #[derive(Default)]
 struct Seen {
@@ -167,7 +166,7 @@ impl Adversary<Node> for Bad {
                 Self::TwoFaced(world) => {
                     if let Message::Dealing(said) = &message {
                         let again = deal_again(world, &world.session(), said, rng);
-                        deliveries.push((to.clone(), Delivery::Message(again)));
+                        deliveries.push((to.clone(), Delivery::Message(Message::Dealing(again))));
                     }
                     deliveries.push((to, Delivery::Message(message)));
                 }
@@ -176,28 +175,13 @@ impl Adversary<Node> for Bad {
                         let terms = Terms { slot: 99, ..world.terms.clone() };
                         let other = Session::new(world.committee.clone(), &terms).unwrap();
                         let bad = deal_again(world, &other, said, rng);
-                        deliveries.push((to, Delivery::Message(bad)));
+                        deliveries.push((to, Delivery::Message(Message::Dealing(bad))));
                     }
                 }
             }
         }
         deliveries
     }
-}
-
-/// Another deal by the same server, made for `session` and signed for that of `said`.
-fn deal_again(
-    world: &World,
-    session: &Session,
-    said: &Said<Dealing>,
-    rng: &mut dyn CryptoRng,
-) -> Message {
-    let at = usize::from(said.what.dealer);
-    let group = world.session().groups().place(world.index(said.what.dealer)).unwrap().group;
-    let (own, sharing) = (world.keys[at].public().to_bytes(), session.sharing(group).unwrap());
-    let (deal, _) = pvss::deal(sharing, &own, &world.secrets[at], rng);
-    let what = Dealing { deal, ..said.what.clone() };
-    Message::Dealing(Said::new(&world.keys[at], what))
 }
 
 fn bytes(rng: &mut dyn CryptoRng, len: usize) -> Vec<u8> {

@@ -160,7 +160,7 @@ fn other_terms_and_other_servers_are_refused() {
 
 /// Any decision of the servers may stand for a certificate. This one says yes to all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Whatever;
+pub(crate) struct Whatever;
 
 impl Attests<Statement> for Whatever {
     fn attests<K: Keys + ?Sized>(
