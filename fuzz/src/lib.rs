@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod actions;
+mod city;
+mod commit;
+mod committee;
 mod consensus;
 mod decode;
 mod hops;
@@ -11,6 +14,7 @@ mod wallet;
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
+pub use commit::atomix;
 pub use consensus::byzcoin;
 pub use decode::decode;
 pub use signing::cosi;
@@ -35,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cosi", run: cosi, seeds: signing::seeds },
     Target { name: "byzcoin", run: byzcoin, seeds: consensus::seeds },
     Target { name: "wallet", run: wallet, seeds: wallet::seeds },
+    Target { name: "atomix", run: atomix, seeds: commit::seeds },
 ];
 
 /// Runs every file of the folder `corpus` through a target, in the order of their names, and
