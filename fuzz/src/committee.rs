@@ -77,7 +77,7 @@ impl Cast {
         self.session.roster().index(position).expect("positions are below seven")
     }
 
-    fn key(&self, position: u16) -> &SigningKey {
+    pub(crate) fn key(&self, position: u16) -> &SigningKey {
         self.keys.get(usize::from(position)).expect("seven keys")
     }
 

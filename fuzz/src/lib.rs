@@ -6,6 +6,7 @@ mod commit;
 mod committee;
 mod consensus;
 mod decode;
+mod drawing;
 mod hops;
 mod signing;
 mod town;
@@ -17,6 +18,7 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 pub use commit::atomix;
 pub use consensus::byzcoin;
 pub use decode::decode;
+pub use drawing::randhound;
 pub use signing::cosi;
 pub use verify::verify;
 pub use wallet::wallet;
@@ -40,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "byzcoin", run: byzcoin, seeds: consensus::seeds },
     Target { name: "wallet", run: wallet, seeds: wallet::seeds },
     Target { name: "atomix", run: atomix, seeds: commit::seeds },
+    Target { name: "randhound", run: randhound, seeds: drawing::seeds },
 ];
 
 /// Runs every file of the folder `corpus` through a target, in the order of their names, and
