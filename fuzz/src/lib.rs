@@ -1,8 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod actions;
+mod city;
+mod commit;
+mod committee;
 mod consensus;
 mod decode;
+mod drawing;
 mod hops;
 mod signing;
 mod town;
@@ -11,8 +15,10 @@ mod wallet;
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
+pub use commit::atomix;
 pub use consensus::byzcoin;
 pub use decode::decode;
+pub use drawing::randhound;
 pub use signing::{cosi, trees};
 pub use verify::verify;
 pub use wallet::wallet;
@@ -36,6 +42,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "trees", run: trees, seeds: signing::tree_seeds },
     Target { name: "byzcoin", run: byzcoin, seeds: consensus::seeds },
     Target { name: "wallet", run: wallet, seeds: wallet::seeds },
+    Target { name: "atomix", run: atomix, seeds: commit::seeds },
+    Target { name: "randhound", run: randhound, seeds: drawing::seeds },
 ];
 
 /// Runs every file of the folder `corpus` through a target, in the order of their names, and

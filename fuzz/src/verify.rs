@@ -1,5 +1,8 @@
 //! Bytes of a stranger, taken for proofs, signatures and evidence.
 
+mod draw;
+mod payments;
+
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use byzcoin::{
@@ -54,6 +57,13 @@ const CHECKS: &[Check] = &[
     Check { name: "decision", accepts: decided, valid: decisions },
     Check { name: "speech", accepts: speech, valid: speech_bytes },
     Check { name: "bft", accepts: bft_message, valid: bft_messages },
+    Check { name: "transcript", accepts: draw::transcript, valid: draw::transcripts },
+    Check { name: "deal", accepts: draw::deal, valid: draw::deals },
+    Check { name: "share", accepts: draw::share, valid: draw::shares },
+    Check { name: "registration", accepts: draw::registration, valid: draw::registrations },
+    Check { name: "conviction", accepts: draw::conviction, valid: draw::convictions },
+    Check { name: "payment", accepts: payments::payment, valid: payments::payments },
+    Check { name: "verdict", accepts: payments::verdict, valid: payments::verdicts },
 ];
 
 /// All that convinces, in its one form.

@@ -11,6 +11,7 @@ pub mod node;
 mod pool;
 pub mod receipt;
 mod rejection;
+pub mod sizing;
 pub mod transaction;
 pub mod utxo;
 pub mod validator;

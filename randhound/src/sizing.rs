@@ -1,5 +1,7 @@
 //! How large groups must be.
 
+use libm::log2;
+
 use crate::groups::{MAX_GROUP_SIZE, threshold};
 
 /// −log2 of the probability that a group of `c` servers cannot recover its secrets, when each is
@@ -45,25 +47,6 @@ pub fn availability(c: u16, p: f64) -> f64 {
 pub fn group_size(servers: u32, p: f64, bits: f64) -> Option<u16> {
     let groups = |c: u16| (f64::from(servers) / f64::from(c)).max(1.);
     (1..=MAX_GROUP_SIZE).find(|c| availability(*c, p) - log2(groups(*c)) >= bits)
-}
-
-/// The binary logarithm of a positive, normal number.
-///
-/// From x = m·2^e with m in \[1, 2): log2 x = e + 2/ln 2 · artanh((m − 1)/(m + 1)), whose series
-/// converges by a factor of 9 a term.
-fn log2(x: f64) -> f64 {
-    const MANTISSA: u64 = (1 << 52) - 1;
-    let bits = x.to_bits();
-    let exponent = f64::from(u32::try_from(bits >> 52).unwrap_or_default()) - 1023.;
-    let m = f64::from_bits(bits & MANTISSA | 1023 << 52);
-    let z = (m - 1.) / (m + 1.);
-    let (mut power, mut sum, mut odd) = (z, 0., 1.);
-    while odd < 40. {
-        sum += power / odd;
-        power *= z * z;
-        odd += 2.;
-    }
-    exponent + 2. * core::f64::consts::LOG2_E * sum
 }
 
 #[cfg(test)]

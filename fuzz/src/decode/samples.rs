@@ -47,6 +47,8 @@ use skipchain::{
 
 use super::round_trip;
 use crate::{
+    city::{self, RULES, STORY},
+    committee::{self, CAST, DRAW},
     hops::HOPS,
     town::{QUORUM, ROSTER, SIZE, TOWN, collective, individual, key, rng},
 };
@@ -178,7 +180,56 @@ pub(crate) const ROWS: &[Row] = rows! {
         level: 2,
         to: HOPS.statement(0, 2).to,
     }];
+
+    "pvss-scheme": pvss::Scheme = [pvss::Scheme::Dhpvss, pvss::Scheme::Schoenmakers];
+    "pvss-registration": pvss::Registration = &CAST.registrations[..];
+    "pvss-deal": pvss::Deal = [committee::schoenmakers().1, dealing().what.deal];
+    "pvss-proof": pvss::Proof = [share().proof];
+    "pvss-share": pvss::DecryptedShare = [share()];
+
+    "randhound-config": randhound::Config = [CAST.session.config().clone()];
+    "randhound-session": randhound::SessionId = [CAST.session.id()];
+    "randhound-statement": randhound::Statement = [DRAW.transcript.statement.clone()];
+    "randhound-statement-id": randhound::StatementId = [DRAW.transcript.statement.id()];
+    "randhound-dealing": Said<randhound::message::Dealing> = [dealing()];
+    "randhound-deals": randhound::message::Deals = DRAW.transcript.groups.iter().map(|group| group.deals.clone()).collect::<Vec<_>>();
+    "randhound-message": randhound::Message = committee::one_of_each(&DRAW.said);
+    "randhound-client-record": randhound::client::Record = committee::one_of_each(&DRAW.client_records);
+    "randhound-server-record": randhound::server::Record = committee::one_of_each(&DRAW.server_records);
+    "randhound-output": randhound::Randomness = [DRAW.output];
+    "randhound-group": randhound::GroupTranscript = &DRAW.transcript.groups[..];
+    "randhound-transcript": randhound::Transcript = [DRAW.transcript.clone()];
+
+    "atomix-genesis": atomix::GenesisId = [RULES.genesis()];
+    "atomix-parameters": atomix::Parameters = [atomix::Parameters::default()];
+    "atomix-session": atomix::Session = [city::payment(0).session()];
+    "atomix-outpoint": atomix::Outpoint = [city::coin(0, 0).outpoint];
+    "atomix-input": atomix::Input = [city::coin(0, 0)];
+    "atomix-output": atomix::Output = &city::payment(0).declaration().outputs[..];
+    "atomix-mode": atomix::Mode = [atomix::Mode::Client];
+    "atomix-declaration": atomix::Declaration = [city::payment(0).declaration().clone()];
+    "atomix-transaction": atomix::Transaction = [city::payment(0).transaction().clone()];
+    "atomix-outcome": atomix::Outcome = [atomix::Outcome::Accepted, atomix::Outcome::Created];
+    "atomix-verdict": atomix::Verdict = [STORY.verdict()];
+    "atomix-roots": atomix::inclusion::Roots = [STORY.city.state(0).roots()];
+    "atomix-place": atomix::Place = STORY.places();
+    "atomix-sealed": atomix::Sealed = [STORY.logged().inclusion];
+    "atomix-in-block": atomix::InBlock = STORY.places().map(|place| atomix::InBlock { index: 1, place });
+    "atomix-proof": atomix::Proof<atomix::Sealed> = [STORY.logged()];
+    "atomix-proof-in-block": atomix::Proof<atomix::InBlock> = [STORY.in_block()];
+    "atomix-refusal": atomix::Refusal = city::refusals();
+    "atomix-request": atomix::Request<atomix::Sealed> = committee::one_of_each(&STORY.requests);
+    "atomix-message": atomix::Message<atomix::Sealed> = STORY.messages();
+    "atomix-record": atomix::client::Record<atomix::Sealed> = STORY.records();
 };
+
+fn dealing() -> Said<randhound::message::Dealing> {
+    DRAW.deals().first().expect("all have dealt").clone()
+}
+
+fn share() -> pvss::DecryptedShare {
+    DRAW.shares().first().expect("all have opened").1.clone()
+}
 
 fn bytes<const N: usize>() -> BoundedBytes<N> {
     BoundedBytes::new(b"statement".to_vec()).expect("a few bytes")

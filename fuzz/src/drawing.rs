@@ -1,0 +1,516 @@
+//! A client and seven servers on a network that does its worst, with crashes, a client that may
+//! choose twice, and a server that may deal twice.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use cosi::{
+    Certificate, Statement as _, certificate,
+    keys::Signature,
+    machine::{Cx, Fault, Time},
+    wire::Wire,
+};
+use rand_chacha::ChaCha20Rng;
+use randhound::{
+    Client, Message, Peer, Randomness, Server, Statement, StatementId,
+    client::{ClientStep, Command, Event, Record as ClientRecord},
+    message::{Dealing, Deals, Decision, Opened, Said},
+    server::{Record as ServerRecord, ServerStep},
+};
+
+use crate::{
+    actions::Actions,
+    committee::{CAST, SERVERS},
+    town::{receives, rng},
+};
+
+/// The most messages on their way. The oldest is lost to make room.
+const IN_FLIGHT: usize = 64;
+/// The server that may deal twice, and sign anything.
+const LIAR: u16 = 6;
+/// How many servers decide: 7 − f, where f = 2.
+const QUORUM: usize = 5;
+
+/// Each byte is an action; a corruption takes the next one as its place.
+///
+/// # Panics
+/// When a server deals, acknowledges or opens two things; when it opens what not five servers
+/// signed, or two open different things; when an output is not what its transcript says, or not
+/// the only one; when anyone is blamed who neither lied nor delivered a corrupted message; when
+/// an honest client has no output once all messages arrive.
+pub fn randhound(input: &[u8]) {
+    run(input).end();
+}
+
+fn run(input: &[u8]) -> World {
+    let (mut world, mut actions) = (World::new(), Actions::new(input));
+    while let Some((kind, detail)) = actions.next() {
+        let place = if kind == 3 { actions.byte() } else { 0 };
+        world.act(kind, detail, place);
+    }
+    world
+}
+
+/// Inputs that reach deep.
+pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
+    let [_, lose, twice, corrupt, pass, crash, say, all] =
+        [0, 1, 2, 3, 4, 5, 6, 7].map(|kind: u8| kind << 5);
+    let start = say;
+    let [choose, deal, show, guest] = [1, 2, 3, 4].map(|what| say | what);
+    let some = all | 7;
+    let seeds: [(&str, Vec<u8>); 10] = [
+        ("nothing", vec![]),
+        ("drawn", vec![start, all]),
+        (
+            "crash",
+            vec![
+                start,
+                some,
+                crash | 7,
+                all,
+                pass,
+                some,
+                crash | 3,
+                some,
+                crash | 8 | 7,
+                pass,
+                all,
+            ],
+        ),
+        ("forgets", vec![start, crash | 8, 0, crash | 8 | 1, 0, pass, all]),
+        ("two-choices", vec![start, some, some, choose, all, pass, all]),
+        ("two-deals", vec![start, 6, deal, 6, 6, all]),
+        ("shown-too-early", vec![start, some, some, 0, 0, show, 7, 7, 7, 7, all]),
+        ("shown", vec![start, some, some, some, show, show | 8, all, show, guest, all]),
+        (
+            "corrupt",
+            vec![
+                start,
+                some,
+                corrupt,
+                200,
+                corrupt | 1,
+                99,
+                all,
+                pass,
+                corrupt | 2,
+                30,
+                all,
+                pass,
+                all,
+            ],
+        ),
+        ("lost", vec![start, lose, lose, 0, twice, all, pass, lose, some, pass, all, pass | 31]),
+    ];
+    seeds.map(|(name, input)| (name.to_owned(), input)).to_vec()
+}
+
+/// A message on its way.
+#[derive(Clone)]
+struct Sent {
+    from: Peer,
+    to: Peer,
+    bytes: Vec<u8>,
+    corrupted: bool,
+}
+
+/// A statement with what its groups were shown.
+struct Choice {
+    statement: Statement,
+    deals: BTreeMap<u16, Deals>,
+    /// Who signed it.
+    signed: BTreeMap<u16, Signature>,
+}
+
+struct World {
+    now: Time,
+    rng: ChaCha20Rng,
+    client: Client,
+    servers: BTreeMap<u16, Server>,
+    /// What is stored: it grows by a few records a machine.
+    client_journal: Vec<Vec<u8>>,
+    journals: BTreeMap<u16, Vec<Vec<u8>>>,
+    /// Who crashes before its next records are stored.
+    forgets: BTreeSet<Peer>,
+    /// At most [`IN_FLIGHT`].
+    queue: Vec<Sent>,
+    /// The first of what each server said, by what it is.
+    dealt: BTreeMap<u16, Said<Dealing>>,
+    acknowledged: BTreeMap<u16, StatementId>,
+    opened: BTreeMap<u16, Opened>,
+    /// All that the client signed.
+    choices: BTreeMap<StatementId, Choice>,
+    /// Who heard a corrupted message of whom, (from, to).
+    corrupted: BTreeSet<(Peer, Peer)>,
+    liars: BTreeSet<Peer>,
+    convicted: BTreeSet<Peer>,
+    output: Option<Randomness>,
+}
+
+impl World {
+    fn new() -> Self {
+        let (now, mut rng) = (Time::default(), rng(25));
+        let mut cx = Cx::new(now, &mut rng);
+        let servers = (0..SERVERS).map(|at| (at, CAST.server(at, Vec::new(), &mut cx).0)).collect();
+        Self {
+            now,
+            client: CAST.client(Vec::new(), &mut cx).0,
+            rng,
+            servers,
+            client_journal: Vec::new(),
+            journals: BTreeMap::new(),
+            forgets: BTreeSet::new(),
+            queue: Vec::new(),
+            dealt: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            choices: BTreeMap::new(),
+            corrupted: BTreeSet::new(),
+            liars: BTreeSet::new(),
+            convicted: BTreeSet::new(),
+            output: None,
+        }
+    }
+
+    fn act(&mut self, kind: u8, detail: u8, place: u8) {
+        let at = usize::from(detail).checked_rem(self.queue.len());
+        match (kind, at) {
+            (0, Some(at)) => {
+                let sent = self.queue.remove(at);
+                self.deliver(sent);
+            }
+            (1, Some(at)) => drop(self.queue.remove(at)),
+            (2, Some(at)) => {
+                let sent = self.queue.get(at).cloned();
+                sent.into_iter().for_each(|sent| self.post(sent));
+            }
+            (3, Some(at)) => self.corrupt(at, place),
+            (4, _) => self.pass(detail),
+            (5, _) => {
+                let who = u16::from(detail & 7);
+                let who = if who < SERVERS { server(who) } else { Peer::Client };
+                if detail & 8 == 0 {
+                    self.restart(who);
+                } else {
+                    self.forgets.insert(who);
+                }
+            }
+            (6, _) => self.say(detail & 7, detail & 8 != 0),
+            (7, _) => self.settle(if detail == 0 { 1000 } else { detail.into() }),
+            _ => {}
+        }
+    }
+
+    /// Somebody speaks up, and not always as it should.
+    fn say(&mut self, what: u8, other: bool) {
+        match what {
+            0 => {
+                let mut cx = Cx::new(self.now, &mut self.rng);
+                if let Ok(step) = self.client.handle_command(&mut cx, Command::Start) {
+                    self.take(step);
+                }
+            }
+            1 => self.choose(other),
+            2 => {
+                let said = CAST.deal(LIAR, &mut self.rng);
+                self.liars.insert(server(LIAR));
+                self.send(server(LIAR), Peer::Client, &Message::Dealing(said));
+            }
+            3 => self.show(other),
+            _ => {
+                if let Some(sent) = self.queue.first().cloned() {
+                    self.deliver(Sent { from: Peer::Guest(7), ..sent });
+                }
+            }
+        }
+    }
+
+    /// The client signs a choice of its own, beside what the machine chooses.
+    fn choose(&mut self, last: bool) {
+        let deals: Vec<_> = self.dealt.values().cloned().collect();
+        let Some((choice, groups)) = CAST.choice(&deals, !last) else { return };
+        self.liars.insert(Peer::Client);
+        for at in 0..SERVERS {
+            let group = CAST.group(at);
+            let Some(deals) = groups.get(usize::from(group)) else { continue };
+            self.learn(&choice.what, group, deals);
+            self.send(Peer::Client, server(at), &Message::Choice(choice.clone(), deals.clone()));
+        }
+    }
+
+    fn learn(&mut self, statement: &Statement, group: u16, deals: &Deals) {
+        let fresh = || Choice {
+            statement: statement.clone(),
+            deals: BTreeMap::new(),
+            signed: BTreeMap::new(),
+        };
+        let choice = self.choices.entry(statement.id()).or_insert_with(fresh);
+        choice.deals.insert(group, deals.clone());
+    }
+
+    /// Someone shows all a decision, by the signatures there are, and the liar's.
+    fn show(&mut self, last: bool) {
+        let choice =
+            if last { self.choices.values_mut().last() } else { self.choices.values_mut().next() };
+        let Some(Choice { statement, deals, signed }) = choice else { return };
+        let roster = CAST.session.roster();
+        let own = certificate::sign(CAST.key(LIAR), &roster.id(), &statement.to_signed());
+        signed.insert(LIAR, own);
+        let signatures = signed.iter().map(|(at, signature)| (CAST.index(*at), *signature));
+        let certificate = Certificate::individual(roster, signatures).expect("one at least");
+        let (config, statement, deals) = (CAST.session.config(), statement.clone(), deals.clone());
+        for at in 0..SERVERS {
+            let decision = Decision {
+                config: config.clone(),
+                statement: statement.clone(),
+                certificate: certificate.clone(),
+                deals: deals.get(&CAST.group(at)).cloned().unwrap_or_default(),
+            };
+            self.send(Peer::Guest(9), server(at), &Message::Decision(decision));
+        }
+    }
+
+    /// Time passes: until the client has something to do, some seconds, or more than its patience.
+    fn pass(&mut self, detail: u8) {
+        let seconds = if detail == 31 { 2000 } else { u64::from(detail) };
+        let due = self.client.next_timeout().filter(|_| detail == 0);
+        self.now = self.now.max(due.unwrap_or(self.now.after(Duration::from_secs(seconds))));
+        let step = self.client.handle_timeout(&mut Cx::new(self.now, &mut self.rng));
+        self.take(step);
+        let next = self.client.next_timeout();
+        assert!(next.is_none_or(|next| next > self.now), "a deadline that does not advance");
+    }
+
+    /// Flips one bit of a message.
+    fn corrupt(&mut self, at: usize, place: u8) {
+        let Some(sent) = self.queue.get_mut(at) else { return };
+        let byte = usize::from(place).wrapping_mul(sent.bytes.len()).wrapping_shr(8);
+        if let Some(byte) = sent.bytes.get_mut(byte) {
+            *byte ^= 1_u8.wrapping_shl(place.into());
+            sent.corrupted = true;
+        }
+    }
+
+    fn deliver(&mut self, Sent { from, to, bytes, corrupted }: Sent) {
+        let Ok(message) = Message::decode(&bytes) else {
+            assert!(corrupted, "what was sent does not decode");
+            return;
+        };
+        if corrupted {
+            self.corrupted.insert((from, to));
+        }
+        let mut cx = Cx::new(self.now, &mut self.rng);
+        match to {
+            Peer::Client => {
+                let step = self.client.handle_message(&mut cx, from, message);
+                self.take(step);
+            }
+            Peer::Server(at) => {
+                let Some(server) = self.servers.get_mut(&at.get()) else { return };
+                let step = server.handle_message(&mut cx, from, message);
+                self.take_from(at.get(), step);
+            }
+            Peer::Guest(_) => {}
+        }
+    }
+
+    /// What the client does, once its records are stored.
+    fn take(&mut self, step: ClientStep) {
+        let (records, held) = step.into_records();
+        if !records.is_empty() && self.forgets.remove(&Peer::Client) {
+            return self.restart(Peer::Client);
+        }
+        self.client_journal.extend(records.iter().map(Wire::encode));
+        let output = held.release();
+        for (to, message) in output.messages {
+            for at in (0..SERVERS).filter(|at| receives(&to, server(*at))) {
+                if let Message::Choice(choice, deals) = &message {
+                    self.learn(&choice.what, CAST.group(at), deals);
+                }
+                self.send(Peer::Client, server(at), &message);
+            }
+        }
+        for event in output.events {
+            let Event::Finished(output, transcript) = event else { continue };
+            assert_eq!(transcript.verify(&CAST.committee, &CAST.terms), Ok(output));
+            assert!(self.output.is_none_or(|known| known == output), "two outputs of one draw");
+            self.output = Some(output);
+        }
+        output.faults.iter().for_each(|fault| self.excuse(Peer::Client, fault));
+    }
+
+    /// What a server does, once its records are stored.
+    fn take_from(&mut self, at: u16, step: ServerStep) {
+        let (records, held) = step.into_records();
+        if !records.is_empty() && self.forgets.remove(&server(at)) {
+            return self.restart(server(at));
+        }
+        self.journals.entry(at).or_default().extend(records.iter().map(Wire::encode));
+        let output = held.release();
+        for (to, message) in output.messages {
+            self.judge(at, &message);
+            if receives(&to, Peer::Client) {
+                self.send(server(at), Peer::Client, &message);
+            }
+        }
+        output.faults.iter().for_each(|fault| self.excuse(server(at), fault));
+    }
+
+    /// A server says one thing of each kind, and opens what a quorum signed.
+    fn judge(&mut self, at: u16, message: &Message) {
+        match message {
+            Message::Dealing(said) => {
+                let first = self.dealt.entry(at).or_insert_with(|| said.clone());
+                assert_eq!(first, said, "server {at} deals twice");
+            }
+            Message::Acknowledgement(said) => {
+                let first = self.acknowledged.entry(at).or_insert(said.statement);
+                assert_eq!(*first, said.statement, "server {at} acknowledges twice");
+                let choice = self.choices.get_mut(&said.statement);
+                let choice = choice.expect("it acknowledges what the client signed");
+                choice.signed.insert(at, said.signature);
+            }
+            Message::Opened(opened) => {
+                let first = self.opened.entry(at).or_insert_with(|| opened.clone());
+                assert_eq!(first, opened, "server {at} opens twice");
+                let signed =
+                    self.choices.get(&opened.statement).map_or(0, |choice| choice.signed.len());
+                assert!(signed >= QUORUM, "server {at} opens what {signed} servers signed");
+                let others = self.opened.values().all(|other| other.statement == opened.statement);
+                assert!(others, "two statements are opened");
+            }
+            Message::Invitation(_) | Message::Choice(..) | Message::Decision(_) | _ => {
+                unreachable!("server {at} speaks as a client")
+            }
+        }
+    }
+
+    /// Who delivers a corrupted message answers for it, who lies is convicted, and nobody else. A
+    /// client that lies is told another truth than it told, and blames whom it likes.
+    fn excuse(&mut self, by: Peer, fault: &Fault<Peer>) {
+        let Fault { culprit, evidence, .. } = fault;
+        let lied = self.liars.contains(culprit);
+        let corrupted = self.corrupted.contains(&(*culprit, by));
+        assert!(lied || corrupted || self.liars.contains(&by), "{by:?} blames {fault:?}");
+        if let Some(evidence) = evidence {
+            let convicts = randhound::blame::verify(evidence, &CAST.session);
+            assert!(lied && convicts == Some(*culprit), "{by:?} convicts {fault:?}");
+            self.convicted.insert(*culprit);
+        }
+    }
+
+    /// Starts a machine again, from the bytes that it stored.
+    fn restart(&mut self, who: Peer) {
+        let mut cx = Cx::new(self.now, &mut self.rng);
+        match who {
+            Peer::Client => {
+                let stored = self.client_journal.iter().map(|bytes| ClientRecord::decode(bytes));
+                let stored = stored.collect::<Result<_, _>>().expect("as written");
+                let (client, step) = CAST.client(stored, &mut cx);
+                self.client = client;
+                self.take(step);
+            }
+            Peer::Server(at) => {
+                let stored = self.journals.entry(at.get()).or_default().iter();
+                let stored = stored.map(|bytes| ServerRecord::decode(bytes));
+                let stored = stored.collect::<Result<_, _>>().expect("as written");
+                let (server, step) = CAST.server(at.get(), stored, &mut cx);
+                self.servers.insert(at.get(), server);
+                self.take_from(at.get(), step);
+            }
+            Peer::Guest(_) => {}
+        }
+    }
+
+    fn send(&mut self, from: Peer, to: Peer, message: &Message) {
+        self.post(Sent { from, to, bytes: message.encode(), corrupted: false });
+    }
+
+    fn post(&mut self, sent: Sent) {
+        if self.queue.len() >= IN_FLIGHT {
+            self.queue.remove(0);
+        }
+        self.queue.push(sent);
+    }
+
+    /// Delivers what is on its way and what follows, in order, so many messages at most.
+    fn settle(&mut self, most: usize) {
+        for _ in 0..most {
+            if self.queue.is_empty() {
+                return;
+            }
+            let sent = self.queue.remove(0);
+            self.deliver(sent);
+        }
+    }
+
+    /// The network heals: an honest client that is started again has an output.
+    fn end(mut self) {
+        self.forgets.clear();
+        self.queue.clear();
+        self.restart(Peer::Client);
+        self.say(0, false);
+        for _ in 0..8 {
+            self.settle(1000);
+            self.pass(0);
+        }
+        let honest = !self.liars.contains(&Peer::Client);
+        assert!(self.output.is_some() || !honest, "all arrives, and there is no output");
+    }
+}
+
+fn server(at: u16) -> Peer {
+    Peer::Server(CAST.index(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reached(name: &str) -> World {
+        let (_, input) = seeds().into_iter().find(|(seed, _)| seed == name).unwrap();
+        run(&input)
+    }
+
+    /// What the seeds are called is what happens.
+    #[test]
+    fn seeds_reach_outputs_crashes_and_convictions() {
+        let nothing = reached("nothing");
+        assert!(nothing.dealt.is_empty() && nothing.output.is_none());
+        for name in ["drawn", "shown-too-early", "crash", "forgets", "two-deals", "corrupt", "lost"]
+        {
+            assert!(reached(name).output.is_some(), "{name}");
+        }
+        let two = reached("two-choices");
+        assert_eq!((two.choices.len(), two.convicted), (2, BTreeSet::from([Peer::Client])));
+        assert_eq!(reached("two-deals").convicted, BTreeSet::from([server(LIAR)]));
+        let shown = reached("shown");
+        assert!(shown.choices.values().any(|choice| choice.signed.contains_key(&LIAR)));
+        assert!(!reached("corrupt").corrupted.is_empty());
+    }
+
+    #[test]
+    fn a_second_word_and_a_share_without_a_quorum_are_noticed() {
+        let noticed = |act: fn(&mut World)| {
+            let mut world = reached("drawn");
+            std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| act(&mut world))).is_err()
+        };
+        assert!(!noticed(|world| {
+            let opened = Message::Opened(world.opened[&0].clone());
+            world.judge(0, &opened);
+        }));
+        assert!(noticed(|world| {
+            let opened = Message::Opened(world.opened[&1].clone());
+            world.judge(0, &opened);
+        }));
+        assert!(noticed(|world| {
+            world.choices.values_mut().for_each(|choice| choice.signed.retain(|at, _| *at < 4));
+            let opened = Message::Opened(world.opened[&0].clone());
+            world.judge(0, &opened);
+        }));
+        assert!(noticed(|world| {
+            let dealt = CAST.deal(0, &mut rng(1));
+            world.judge(0, &Message::Dealing(dealt));
+        }));
+    }
+}

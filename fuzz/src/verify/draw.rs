@@ -1,0 +1,82 @@
+//! What convinces of a draw, and of the shared secrets in it.
+
+use std::sync::LazyLock;
+
+use cosi::{
+    Certificate,
+    machine::Evidence,
+    wire::{BoundedVec, Wire},
+};
+use pvss::{Chosen, Deal, DecryptedShare, Registration, Scheme, ShareKeys, Sharing};
+use randhound::{GroupTranscript, Transcript};
+
+use super::taken;
+use crate::committee::{self, CAST, DRAW, SERVERS};
+
+/// The transcript without the shares, of which any two of a group's will do: a row of their own
+/// holds them.
+pub(super) fn transcript(bytes: &[u8]) -> Option<Vec<u8>> {
+    let transcript = Transcript::<Certificate>::decode(bytes).ok()?;
+    let output = transcript.verify(&CAST.committee, &CAST.terms).ok()?;
+    assert_eq!(output, DRAW.output, "another output of one draw");
+    let known = DRAW.shares();
+    let bare = (0..).zip(transcript.groups.iter()).map(|(group, part)| {
+        for share in part.shares.iter() {
+            assert!(known.contains(&(group, share.clone())), "a share that nobody opened");
+        }
+        GroupTranscript { deals: part.deals.clone(), shares: BoundedVec::default() }
+    });
+    let groups = BoundedVec::new(bare.collect())?;
+    Some(Transcript { groups, ..transcript }.encode())
+}
+
+pub(super) fn transcripts() -> Vec<Vec<u8>> {
+    vec![DRAW.transcript.encode()]
+}
+
+/// Which sharings there are, with the dealers' positions.
+fn sharings() -> Vec<(u16, Sharing)> {
+    let own = (0..SERVERS).map(|at| (at, CAST.sharing(CAST.group(at)).clone()));
+    own.chain([(0, committee::schoenmakers().0)]).collect()
+}
+
+pub(super) fn deal(bytes: &[u8]) -> Option<Vec<u8>> {
+    static SHARINGS: LazyLock<Vec<(u16, Sharing)>> = LazyLock::new(sharings);
+    taken(bytes, |deal: &Deal| {
+        SHARINGS.iter().any(|(dealer, sharing)| deal.verify(sharing, &CAST.owner(*dealer)).is_ok())
+    })
+}
+
+pub(super) fn deals() -> Vec<Vec<u8>> {
+    let deals = DRAW.deals().into_iter().map(|said| said.what.deal);
+    deals.chain([committee::schoenmakers().1]).map(|deal| deal.encode()).collect()
+}
+
+pub(super) fn share(bytes: &[u8]) -> Option<Vec<u8>> {
+    static CHOSEN: LazyLock<[Chosen; 2]> = LazyLock::new(|| [0, 1].map(|group| DRAW.chosen(group)));
+    taken(bytes, |share: &DecryptedShare| CHOSEN.iter().any(|chosen| share.verify(chosen).is_ok()))
+}
+
+pub(super) fn shares() -> Vec<Vec<u8>> {
+    DRAW.shares().iter().map(|(_, share)| share.encode()).collect()
+}
+
+pub(super) fn registration(bytes: &[u8]) -> Option<Vec<u8>> {
+    taken(bytes, |registration: &Registration| {
+        let keys = CAST.session.roster().indices().filter_map(|at| CAST.session.roster().key(at));
+        let mut single = keys.map(|key| ShareKeys::new(Scheme::Dhpvss, [(*key, *registration)]));
+        single.any(|keys| keys.is_ok())
+    })
+}
+
+pub(super) fn registrations() -> Vec<Vec<u8>> {
+    CAST.registrations.iter().map(Wire::encode).collect()
+}
+
+pub(super) fn conviction(bytes: &[u8]) -> Option<Vec<u8>> {
+    taken(bytes, |evidence: &Evidence| randhound::blame::verify(evidence, &CAST.session).is_some())
+}
+
+pub(super) fn convictions() -> Vec<Vec<u8>> {
+    committee::convictions().iter().map(Wire::encode).collect()
+}
