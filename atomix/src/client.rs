@@ -391,6 +391,7 @@ impl<S: Shards> Client<S> {
         if !drive.wants(&proof) {
             return Step::none(); // known, or against what is known
         }
+        self.config.shards.learn(proof.shard, &proof.inclusion);
         match proof.verify(drive.checked(), &self.config.shards) {
             Ok(_) => {}
             // It may be late, or the client behind.
@@ -419,6 +420,7 @@ impl<S: Shards> Client<S> {
             Record::Proven(session, proof) => {
                 let drive = self.sessions.get_mut(&session);
                 let drive = drive.ok_or(RestoreError::Unknown(session))?;
+                self.config.shards.learn(proof.shard, &proof.inclusion);
                 let fresh = proof.verify(drive.checked(), &self.config.shards).is_ok();
                 drive.learn(proof, fresh);
             }

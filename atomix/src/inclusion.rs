@@ -5,7 +5,10 @@
 //! that follows no foreign chain checks by the [`Rosters`] alone), or a light client verified it
 //! ([`InBlock`], held against what was [`Seen`]).
 
-use alloc::{boxed::Box, collections::BTreeMap};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+};
 use core::{fmt, marker::PhantomData};
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -14,13 +17,13 @@ use cosi::{
     domain::ATOMIX_STATE,
     merkle::{
         map::{self, Hash},
-        tree::Path,
+        tree::{self, Path},
     },
     roster::{Keys, OpenedRoster},
     transcript,
     wire::Wire,
 };
-use skipchain::{BlockId, ChainId, Header, LinkStatement, Verified};
+use skipchain::{BlockId, ChainId, Header, LinkStatement, Siblings, Verified};
 
 use crate::{
     proof::{ProofError, Shards},
@@ -58,7 +61,8 @@ impl Roots {
 /// Where a verdict stands in a block.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum Place {
-    /// In the log: under the payload root of the block that decided it.
+    /// In the log: as an [entry](Verdict::entry) under the payload root of the block that decided
+    /// it.
     Logged(Path),
     /// In the state: under the state root of that block or a later one. This proves an old
     /// verdict anew, under a roster that is still believed.
@@ -75,7 +79,8 @@ impl Place {
     pub fn holds(&self, verdict: &Verdict, header: &Header) -> bool {
         let stands = match self {
             Self::Logged(path) => {
-                header.index == verdict.height && path.verify(&header.payload_root, &verdict.leaf())
+                let entry = verdict.entry(path.index(), path.len());
+                header.index == verdict.height && path.verify(&header.payload_root, &entry)
             }
             Self::Kept { roots, proof } => {
                 let Verdict { session, outcome, .. } = verdict;
@@ -110,6 +115,9 @@ pub struct Sealed<A = Certificate> {
     pub header: Header,
     /// The block before it.
     pub from: BlockId,
+    /// The way from the back link that names it up to the block's back root: an attestation need
+    /// not say which block is before.
+    pub back: Siblings,
     /// That the roster decided the block after the one before: a level-0 forward link's.
     pub attestation: A,
     /// The verdict's place in the block.
@@ -120,12 +128,19 @@ pub struct Sealed<A = Certificate> {
 ///
 /// Keeps two rosters a shard. Whoever embeds it [`turn`](Self::turn)s a shard when the
 /// identity chain says so, in the same block for all validators. Judges [`Sealed`] verdicts,
-/// whose blocks `A` attests.
+/// whose blocks `A` attests. Remembers up to [`MEMORY`] attestations that it found to hold, so
+/// that the verdicts of a block cost its signatures once. One that differs in a byte is checked
+/// anew.
 #[derive(Clone, Debug)]
 pub struct Rosters<A = Certificate> {
     shards: BTreeMap<u16, Group>,
+    /// At most [`MEMORY`] names of attested blocks; when there are more, all are let go.
+    attested: BTreeSet<Hash>,
     attestation: PhantomData<fn(A)>,
 }
+
+/// How many attestations [`Rosters`] remember.
+pub const MEMORY: usize = 4096;
 
 #[derive(Clone, Debug)]
 struct Group {
@@ -136,7 +151,7 @@ struct Group {
 
 impl<A> Default for Rosters<A> {
     fn default() -> Self {
-        Self { shards: BTreeMap::new(), attestation: PhantomData }
+        Self { shards: BTreeMap::new(), attested: BTreeSet::new(), attestation: PhantomData }
     }
 }
 
@@ -152,6 +167,34 @@ impl<A> Rosters<A> {
         let before = self.shards.remove(&shard).filter(|group| group.chain == chain);
         let previous = before.map(|group| group.current);
         self.shards.insert(shard, Group { chain, current: roster, previous });
+        self.attested.clear();
+    }
+}
+
+impl<A: Attests<LinkStatement> + Wire> Rosters<A> {
+    /// Whether the current or the previous roster of the shard decided the block.
+    fn attests(&self, group: &Group, sealed: &Sealed<A>) -> bool {
+        let Sealed { header, from, attestation, .. } = sealed;
+        let statement = LinkStatement {
+            chain: group.chain,
+            level: 0,
+            from_index: header.index.saturating_sub(1),
+            from: *from,
+            to_index: header.index,
+            to: header.id(),
+            to_roster: header.roster,
+        };
+        let attested =
+            |keys: &dyn Keys| attestation.attests(&statement, keys, &Policy::Quorum).is_ok();
+        let previous = group.previous.iter().map(|roster| roster as &dyn Keys);
+        [&group.current as &dyn Keys].into_iter().chain(previous).any(attested)
+    }
+
+    /// Names a block with all that attests it.
+    fn name(shard: u16, sealed: &Sealed<A>) -> Hash {
+        let Sealed { header, from, attestation, .. } = sealed;
+        let parts = [shard.encode(), header.encode(), from.encode(), attestation.encode()];
+        tree::leaf_hash(&parts.concat())
     }
 }
 
@@ -165,31 +208,27 @@ where
         self.shards.get(&shard).map(|group| group.chain)
     }
 
+    fn learn(&mut self, shard: u16, sealed: &Sealed<A>) {
+        let name = Self::name(shard, sealed);
+        let Some(group) = self.shards.get(&shard) else { return };
+        if self.attested.contains(&name) || !self.attests(group, sealed) {
+            return;
+        }
+        if self.attested.len() >= MEMORY {
+            self.attested.clear();
+        }
+        self.attested.insert(name);
+    }
+
     fn holds(&self, verdict: &Verdict, sealed: &Sealed<A>) -> Result<(), ProofError> {
         let group = self.shards.get(&verdict.shard).ok_or(ProofError::Unknown)?;
-        let Sealed { header, from, attestation, place } = sealed;
-        let before = header.index.checked_sub(1).filter(|_| header.is_sound());
-        let from_index = before.ok_or(ProofError::Absent)?;
-        if !place.holds(verdict, header) {
+        let Sealed { header, from, back, place, .. } = sealed;
+        let sound = header.index > 0 && header.is_sound() && header.names(0, from, back);
+        if !sound || !place.holds(verdict, header) {
             return Err(ProofError::Absent);
         }
-        let statement = LinkStatement {
-            chain: group.chain,
-            level: 0,
-            from_index,
-            from: *from,
-            to_index: header.index,
-            to: header.id(),
-            to_roster: header.roster,
-        };
-        let attested =
-            |keys: &dyn Keys| attestation.attests(&statement, keys, &Policy::Quorum).is_ok();
-        let previous = group.previous.iter().map(|roster| roster as &dyn Keys);
-        if [&group.current as &dyn Keys].into_iter().chain(previous).any(attested) {
-            Ok(())
-        } else {
-            Err(ProofError::Roster)
-        }
+        let known = self.attested.contains(&Self::name(verdict.shard, sealed));
+        if known || self.attests(group, sealed) { Ok(()) } else { Err(ProofError::Roster) }
     }
 }
 

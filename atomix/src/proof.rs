@@ -27,6 +27,12 @@ pub trait Shards {
     /// The skipchain of a shard.
     fn chain(&self, shard: u16) -> Option<ChainId>;
 
+    /// Does the costly part of judging what is said to be this shard's word, once for all
+    /// verdicts of a block, and remembers what it found. By default it does nothing.
+    ///
+    /// **Duty of an implementation**: [`holds`](Self::holds) answers alike with and without it.
+    fn learn(&mut self, _shard: u16, _inclusion: &Self::Inclusion) {}
+
     /// Whether the verdict's shard decided it.
     fn holds(&self, verdict: &Verdict, inclusion: &Self::Inclusion) -> Result<(), ProofError>;
 }

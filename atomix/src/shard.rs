@@ -26,7 +26,7 @@ use crate::{
 #[must_use = "a new verdict is an entry of the block's payload"]
 pub enum Done {
     /// It decided this. **Duty**: put the verdict's [`entry`](Verdict::entry) into the payload
-    /// of the block that is being made.
+    /// of the block that is being made, behind those before it.
     New(Verdict),
     /// This was decided before, and stays. The state is as before.
     Repeated(Verdict),

@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
-    domain::ATOMIX_VERDICT,
+    domain::{ATOMIX_ENTRY, ATOMIX_VERDICT},
     merkle::tree::{self, Hash},
     wire::{BoundedVec, Wire},
 };
@@ -87,14 +87,18 @@ impl Verdict {
         Self { chain, shard, session, outcome, outpoints, height }
     }
 
-    /// The entry in the block's payload.
-    pub fn entry(&self) -> Vec<u8> {
-        [&ATOMIX_VERDICT[..], &self.encode()].concat()
+    /// Names the verdict, wherever it is logged.
+    pub fn leaf(&self) -> Hash {
+        tree::leaf_hash(&[&ATOMIX_VERDICT[..], &self.encode()].concat())
     }
 
-    /// The leaf under the block's payload root.
-    pub fn leaf(&self) -> Hash {
-        tree::leaf_hash(&self.entry())
+    /// The leaf under a block's payload root, where this is entry `at`, from 0, of `of`.
+    ///
+    /// Says where it stands among how many, which no Merkle root tells. So a path to it has one
+    /// encoding, and a block's entries can be told to be complete.
+    pub fn entry(&self, at: u64, of: u64) -> Hash {
+        let place = (at, of).encode();
+        tree::leaf_hash(&[&ATOMIX_ENTRY[..], &place, &self.encode()].concat())
     }
 }
 

@@ -145,6 +145,8 @@ domains! {
     ATOMIX_UNSPENT = "atomix/v1/coin";
     /// What a shard decided on a session.
     ATOMIX_VERDICT = "atomix/v1/verd";
+    /// What a shard decided on a session, at its place in a block.
+    ATOMIX_ENTRY = "atomix/v1/entry";
     /// A shard's state.
     ATOMIX_STATE = "atomix/v1/state";
 }

@@ -17,7 +17,7 @@ use cosi::{
     roster::{Member, Roster},
     wire::BoundedVec,
 };
-use skipchain::{BlockId, ChainId, Header, LinkStatement, Shape, Spine};
+use skipchain::{BlockId, ChainId, Header, LinkStatement, Shape, Siblings, Spine};
 
 use crate::town::{QUORUM, SIZE, rng};
 
@@ -110,14 +110,15 @@ pub(crate) struct Block {
     pub(crate) state: ShardState,
     header: Header,
     from: BlockId,
+    back: Siblings,
     attestation: Certificate,
 }
 
 impl Block {
     /// A verdict that stands somewhere in this block.
     fn proof(&self, verdict: &Verdict, place: Place) -> Proof<Sealed> {
-        let Self { header, from, attestation, .. } = self.clone();
-        Proof::new(verdict, Sealed { header, from, attestation, place })
+        let Self { header, from, back, attestation, .. } = self.clone();
+        Proof::new(verdict, Sealed { header, from, back, attestation, place })
     }
 
     /// What the state says of a payment.
@@ -192,7 +193,7 @@ impl City {
             assert_eq!(state.root(), before, "a refusal or a repetition that changes the state");
             return done.map(|done| (done, None));
         };
-        let entries = Tree::new([tree::leaf_hash(b"another entry"), verdict.leaf()]);
+        let entries = Tree::new([tree::leaf_hash(b"another entry"), verdict.entry(1, 2)]);
         let block = self.seal(shard, state, entries.root());
         let place = Place::Logged(entries.path(1).expect("the second of two"));
         let proof = block.proof(verdict, place);
@@ -229,6 +230,7 @@ impl City {
         let kept = self.shard(shard);
         let from = kept.spine.tip().clone();
         let header = kept.spine.next(roster.id(), payload, Some(state.root()));
+        let back = kept.spine.back_links().open(0).expect("a link to the block before");
         let statement = LinkStatement::new(0, &from, &header).to_signed();
         let signed = QUORUM.iter().map(|at| {
             let key = keys.get(usize::from(*at)).expect("four keys");
@@ -238,7 +240,7 @@ impl City {
         let attestation = Certificate::individual(roster, signed).expect("there are signers");
         kept.spine.push(&header).expect("the next header");
         kept.state = state.clone();
-        let block = Block { state, header, from: from.id(), attestation };
+        let block = Block { state, header, from: from.id(), back, attestation };
         self.blocks.push(block.clone());
         block
     }

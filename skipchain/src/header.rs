@@ -14,7 +14,7 @@ use cosi::{
     wire::Wire,
 };
 
-use crate::spine::BackLinks;
+use crate::spine::{BackLinks, Siblings, back_root};
 
 /// The one version of the header's format.
 pub const VERSION: u8 = 1;
@@ -160,6 +160,22 @@ impl Header {
     pub fn is_sound(&self) -> bool {
         let rooted = self.index > 0 || self.back_root == BackLinks::default().root();
         self.version == VERSION && self.height == self.shape.height(self.index) && rooted
+    }
+
+    /// Whether the back link of `level` names this block, as `siblings` show.
+    ///
+    /// ```
+    /// use skipchain::{ChainId, Header, Shape, Spine, roster::RosterId};
+    /// let roster = RosterId([7; 32]);
+    /// let genesis = Header::genesis(ChainId([1; 32]), Shape::default(), roster, [0; 32], None);
+    /// let spine = Spine::new(genesis.clone())?;
+    /// let next = spine.next(roster, [2; 32], None);
+    /// let siblings = spine.back_links().open(0).unwrap();
+    /// assert!(next.names(0, &genesis.id(), &siblings) && !next.names(0, &next.id(), &siblings));
+    /// # Ok::<(), skipchain::SpineError>(())
+    /// ```
+    pub fn names(&self, level: u8, id: &BlockId, siblings: &Siblings) -> bool {
+        back_root(id, level, self.height, siblings) == Some(self.back_root)
     }
 
     /// The header of another block of the same chain.

@@ -22,5 +22,5 @@ pub use header::{BlockId, ChainId, Header, Shape};
 pub use inclusion::Inclusion;
 pub use link::{Attestation, Attested, Link, LinkStatement};
 pub use proof::{Proof, ProofError};
-pub use spine::{BackLinks, Spine, SpineError};
+pub use spine::{BackLinks, Siblings, Spine, SpineError};
 pub use timeline::{LinkError, Timeline};

@@ -16,7 +16,7 @@ use cosi::{
 use crate::header::{BlockId, Fields, Header, VERSION};
 
 /// A Merkle path among at most 64 leaves, whose position and number the context fixes.
-pub(crate) type Siblings = BoundedVec<Hash, 6>;
+pub type Siblings = BoundedVec<Hash, 6>;
 
 /// A block's links to earlier blocks, one a level from level 0, at most 64.
 ///
@@ -35,8 +35,9 @@ impl BackLinks {
         &self.0
     }
 
-    /// What shows the link of `level` to who knows the root.
-    pub(crate) fn open(&self, level: u8) -> Option<Siblings> {
+    /// What shows the link of `level` to who knows the root: see
+    /// [`Header::names`](crate::Header::names). `None`: there is no such link.
+    pub fn open(&self, level: u8) -> Option<Siblings> {
         BoundedVec::new(self.tree().path(u64::from(level))?.siblings().to_vec())
     }
 

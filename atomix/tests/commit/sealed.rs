@@ -1,16 +1,20 @@
 //! Proofs of real chains: certified blocks, rosters that change, light clients.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use atomix::{
     Checked, InBlock, Outcome, Place, Proof, ProofError, Refusal, Rosters, Sealed, Seen,
     ShardState, Shards, Verdict,
+    inclusion::MEMORY,
     keys::{Seed, SigningKey},
     merkle::tree::{self, Tree},
     roster::{Member, Roster},
     wire::Wire,
 };
-use cosi::{Certificate, Statement, certificate, mask::Mask};
+use borsh::{BorshDeserialize, BorshSerialize};
+use cosi::{
+    Attests, Certificate, Policy, Statement, VerifyError, certificate, mask::Mask, roster::Keys,
+};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use skipchain::{Header, LightClient, Link, LinkStatement, Shape, Spine};
 
@@ -89,7 +93,7 @@ impl City {
         let kept = self.shards.get_mut(&shard).unwrap();
         kept.state.begin(kept.state.epoch(), kept.spine.tip().index + 1).unwrap();
         let verdict = act(&mut kept.state, &rosters);
-        let tree = Tree::new([tree::leaf_hash(b"another entry"), verdict.leaf()]);
+        let tree = Tree::new([tree::leaf_hash(b"another entry"), verdict.entry(1, 2)]);
         let place = Place::Logged(tree.path(1).unwrap());
         let sealed = self.seal(shard, &group, tree.root(), place, &[0, 1, 3]);
         let proof = Proof::new(&verdict, sealed);
@@ -111,7 +115,7 @@ impl City {
         let attestation = group.certify(&LinkStatement::new(0, &from, &header), signers);
         links.push(Link::new(0, &from, &header, &back, attestation.clone(), None).unwrap());
         spine.push(&header).unwrap();
-        Sealed { header, from: from.id(), attestation, place }
+        Sealed { header, from: from.id(), back: back.open(0).unwrap(), attestation, place }
     }
 
     /// Enters the next epoch in every shard, with new members.
@@ -189,20 +193,97 @@ fn a_verdict_in_a_certified_block_convinces_and_no_other_does() {
     assert_eq!(with(header, &other.inclusion.attestation), ProofError::Roster);
     let grown = Header { state_root: None, ..header.clone() };
     assert_eq!(with(&grown, attestation), ProofError::Roster);
+    let mut elsewhere = proof.clone();
+    elsewhere.inclusion.from.0[0] ^= 1;
+    assert_eq!(refuses(&elsewhere), ProofError::Absent, "not the block before");
 
     let bytes = proof.encode();
     for at in 0..bytes.len() {
         let mut bytes = bytes.clone();
         bytes[at] ^= 4;
         let Ok(touched) = Proof::<Sealed>::decode(&bytes) else { continue };
-        let index = |proof: &Proof<Sealed>| match &proof.inclusion.place {
-            Place::Logged(path) => path.index(),
-            Place::Kept { .. } => 0,
-        };
-        // An RFC 6962 path of the same siblings may be said to be in a larger tree.
-        let same = index(&touched) == 1 && touched.inclusion.header == proof.inclusion.header;
-        assert!(touched.verify(&tx, &city.rosters).is_err() || same, "byte {at}");
+        assert!(touched.verify(&tx, &city.rosters).is_err(), "byte {at}");
     }
+}
+
+#[test]
+fn what_was_learnt_convinces_as_it_is_and_while_its_roster_does() {
+    let (mut city, tx) = (City::new(), tx());
+    let (verdict, proof) = city.lock(0, &tx);
+    let mut rosters = city.rosters.clone();
+    rosters.learn(0, &proof.inclusion);
+    assert_eq!(proof.verify(&tx, &rosters), Ok(verdict));
+
+    // Whoever has learnt a block takes no other attestation of it, and no other block by it.
+    let Sealed { header, attestation, .. } = &proof.inclusion;
+    let few = LinkStatement::new(0, &city.shards[&0].genesis, header);
+    let few = Group::new(0, 0).certify(&few, &[0, 1]);
+    let grown = Header { state_root: None, ..header.clone() };
+    for (header, attestation) in [(header, &few), (&grown, attestation)] {
+        let (header, attestation) = (header.clone(), attestation.clone());
+        let inclusion = Sealed { header, attestation, ..proof.inclusion.clone() };
+        let lie = Proof { inclusion, ..proof.clone() };
+        rosters.learn(0, &lie.inclusion);
+        assert_eq!(lie.verify(&tx, &rosters), Err(ProofError::Roster));
+    }
+
+    // It is learnt of the one shard, and its roster's word ends with the roster.
+    rosters.learn(1, &proof.inclusion);
+    assert!(Proof { shard: 1, ..proof.clone() }.verify(&tx, &rosters).is_err());
+    for epoch in [1, 2] {
+        let group = Group::new(0, epoch);
+        let all = group.roster.open(&Mask::of(4, 0..4)).check(group.roster.id()).unwrap();
+        assert!(proof.verify(&tx, &rosters).is_ok());
+        rosters.turn(0, chain(0), all);
+    }
+    assert_eq!(proof.verify(&tx, &rosters), Err(ProofError::Roster));
+}
+
+/// Attests everything, and counts how often it is asked.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+struct Asked;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Attests<LinkStatement> for Asked {
+    fn attests<K: Keys + ?Sized>(
+        &self,
+        _: &LinkStatement,
+        _: &K,
+        _: &Policy,
+    ) -> Result<(), VerifyError> {
+        COUNT.set(COUNT.get() + 1);
+        Ok(())
+    }
+}
+
+#[test]
+fn an_attestation_is_judged_once_and_so_many_are_remembered() {
+    let group = Group::new(0, 0);
+    let all = group.roster.open(&Mask::of(4, 0..4)).check(group.roster.id()).unwrap();
+    let mut rosters = Rosters::<Asked>::new();
+    rosters.turn(0, chain(0), all);
+    let first = Header::genesis(chain(0), Shape::default(), group.roster.id(), [0; 32], None);
+    let sealed = |number: usize| {
+        let mut payload = [0; 32];
+        payload[..8].copy_from_slice(&number.to_le_bytes());
+        let spine = Spine::new(first.clone()).unwrap();
+        let (header, back) = (spine.next(first.roster, payload, None), spine.back_links());
+        let place = Place::Logged(Tree::new([[0; 32]]).path(0).unwrap());
+        let (from, back) = (first.id(), back.open(0).unwrap());
+        Sealed { header, from, back, attestation: Asked, place }
+    };
+    let mut asked = |number| {
+        let before = COUNT.get();
+        rosters.learn(0, &sealed(number));
+        COUNT.get() - before
+    };
+    assert_eq!((0..MEMORY).map(&mut asked).sum::<usize>(), MEMORY);
+    assert_eq!((0..MEMORY).map(&mut asked).sum::<usize>(), 0, "all are remembered");
+    assert_eq!(asked(MEMORY), 1);
+    assert_eq!((asked(0), asked(MEMORY)), (1, 0), "the others are let go");
 }
 
 #[test]
@@ -215,7 +296,7 @@ fn retired_keys_breaks_published() {
     city.turn();
     city.turn();
     let forged = forge(&city, &tx, &old);
-    let Sealed { header, from, attestation, place } = &forged.inclusion;
+    let Sealed { header, from, attestation, place, .. } = &forged.inclusion;
     let verdict = Verdict::new(chain(0), 0, &tx, Outcome::Accepted, forged.height);
     let statement = LinkStatement {
         chain: chain(0),
@@ -228,7 +309,7 @@ fn retired_keys_breaks_published() {
     };
     let rosters = [&old.roster];
     let believed = rosters.into_iter().filter(|roster| ever.contains(&roster.id()));
-    let quorum = cosi::Policy::Quorum;
+    let quorum = Policy::Quorum;
     let mut holds =
         believed.map(|roster| attestation.verify(roster, &statement.to_signed(), &quorum).is_ok());
     assert!(place.holds(&verdict, header) && holds.any(|holds| holds), "an acceptance for nothing");
@@ -252,12 +333,13 @@ fn retired_keys_fail_here() {
 fn forge(city: &City, tx: &Checked, members: &Group) -> Proof<Sealed> {
     let spine = &city.shards[&0].spine;
     let verdict = Verdict::new(chain(0), 0, tx, Outcome::Accepted, spine.tip().index + 1);
-    let tree = Tree::new([verdict.leaf()]);
+    let tree = Tree::new([verdict.entry(0, 1)]);
     let header = spine.next(members.roster.id(), tree.root(), None);
     let from = spine.tip();
     let attestation = members.certify(&LinkStatement::new(0, from, &header), &[0, 1, 2]);
     let place = Place::Logged(tree.path(0).unwrap());
-    Proof::new(&verdict, Sealed { header, from: from.id(), attestation, place })
+    let back = spine.back_links().open(0).unwrap();
+    Proof::new(&verdict, Sealed { header, from: from.id(), back, attestation, place })
 }
 
 #[test]
@@ -326,7 +408,7 @@ fn a_proof_of_a_large_block_is_within_a_kibibyte() {
     let (mut city, tx) = (City::new(), tx());
     let verdict = Verdict::new(chain(0), 0, &tx, Outcome::Accepted, 1);
     let entries = (0..4096_u32).map(|at| match at {
-        77 => verdict.leaf(),
+        77 => verdict.entry(77, 4096),
         _ => tree::leaf_hash(&at.to_le_bytes()),
     });
     let tree = Tree::new(entries);

@@ -15,7 +15,7 @@ use rand_chacha::{
     ChaCha20Rng,
     rand_core::{Rng, SeedableRng},
 };
-use skipchain::{BlockId, ChainId, Header, Shape};
+use skipchain::{BlockId, ChainId, Header, Shape, Siblings};
 
 fn bytes<const N: usize>(rng: &mut ChaCha20Rng) -> [u8; N] {
     let mut bytes = [0; N];
@@ -106,7 +106,8 @@ fn sealed(rng: &mut ChaCha20Rng) -> Sealed<u64> {
     let (chain, roster) = (ChainId(bytes(rng)), RosterId(bytes(rng)));
     let header = Header::genesis(chain, Shape::default(), roster, bytes(rng), Some(bytes(rng)));
     let (from, attestation) = (BlockId(bytes(rng)), rng.next_u64());
-    Sealed { header, from, attestation, place: place(rng) }
+    let back = Siblings::new((0..rng.next_u64() % 4).map(|_| bytes(rng)).collect()).unwrap();
+    Sealed { header, from, back, attestation, place: place(rng) }
 }
 
 fn proof<I>(rng: &mut ChaCha20Rng, inclusion: fn(&mut ChaCha20Rng) -> I) -> Proof<I> {
@@ -220,8 +221,8 @@ fn formats_are_those_committed() {
         ("Roots", "6e601edc1f0f7ab7"),
         ("Place", "475eb78949a22c11"),
         ("InBlock", "f85f007a77fb453e"),
-        ("Sealed", "0d8155f6a9e748a2"),
-        ("Proof", "63aca2207b8898b3"),
+        ("Sealed", "b2b7223f8103043d"),
+        ("Proof", "4378038a501bb454"),
         ("Action", "5b9100f7ea02bf2b"),
         ("Request", "1306573445ab13df"),
         ("Refusal", "b2a25ec975d8e33c"),

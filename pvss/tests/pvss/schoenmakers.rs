@@ -179,8 +179,12 @@ fn batch_coefficients_shared_between_equations_breaks_published() {
     let [rho, sigma] = [1, 2].map(|seed| Scalar::random(&mut rng(seed)));
     let one_a_deal = errors.iter().map(|[first, second]| first * rho + second * sigma);
     assert!(one_a_deal.sum::<RistrettoPoint>().is_identity());
-    // Here each equation has its own.
-    let deal = hand.wire();
+}
+
+#[test]
+fn each_equation_of_a_batch_has_a_coefficient_of_its_own() {
+    let sharing = group(4, 2, SCH);
+    let deal = by_hand(&sharing, 0, &[number(3), number(4)], G - G, G).wire();
     let [verdict] = &verify_all(&sharing, [(dealer(0), &deal)])[..] else { panic!("one deal") };
     assert_eq!(verdict.as_ref().unwrap_err(), &DealError::Proof);
 }
