@@ -130,12 +130,14 @@ domains! {
 
     /// Names a ledger.
     GENESIS = "omniledger/v1/ge";
-    /// Names a transaction, and is what its owners sign.
-    TRANSACTION = "omniledger/v1/tx";
-    /// Names an output.
-    OUTPOINT = "omniledger/v1/op";
-    /// An unspent output in a ledger's state.
-    UNSPENT = "omniledger/v1/ux";
+    /// Names the chain of a ledger's validators.
+    IDENTITY_CHAIN = "omniledger/v1/id";
+    /// Names a shard's chain.
+    SHARD_CHAIN = "omniledger/v1/sh";
+    /// A validator's keys beside the one that signs, to which its roster entry commits.
+    REGISTRATION = "omniledger/v1/rg";
+    /// Derives who works in which shard.
+    ASSIGNMENT = "omniledger/v1/as";
 
     /// Names a session, and is what the owners of its inputs sign.
     ATOMIX_SESSION = "atomix/v1/sess";

@@ -210,11 +210,11 @@ pub struct Signature(pub [u8; 64]);
 /// Checks many single signatures at once, to the same verdict as one by one.
 ///
 /// ```
-/// use cosi::{domain::TRANSACTION, keys::{Batch, Seed}};
+/// use cosi::{domain::ATOMIX_SESSION, keys::{Batch, Seed}};
 /// let keys = [1, 2].map(|seed| Seed::from_bytes([seed; 32]).signing_key());
 /// let mut batch = Batch::new();
 /// for key in &keys {
-///     batch.add(key.public().to_bytes(), &TRANSACTION, b"pay", &key.sign(&TRANSACTION, b"pay"));
+///     batch.add(key.public().to_bytes(), &ATOMIX_SESSION, b"pay", &key.sign(&ATOMIX_SESSION, b"pay"));
 /// }
 /// assert!(batch.verify());
 /// ```

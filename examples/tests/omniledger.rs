@@ -6,13 +6,19 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../src/bin/omniledger/block/mined.rs"]
+mod mined;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{self, Command, Output},
 };
 
+use bitcoin::OutPoint;
 use serde_json::Value;
+
+use self::mined::{coinbase, mined, outside, spending};
 
 fn omniledger(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_omniledger")).args(arguments).output().unwrap()
@@ -51,16 +57,26 @@ impl Drop for Scratch {
 fn help_tells_what_there_is() {
     let (code, help) = said(&["--help"]);
     assert_eq!(code, 0);
-    for word in ["--adversary", "--byzantine", "--export", "--json", "verify", "Exit codes"] {
+    for word in [
+        "--adversary",
+        "--byzantine",
+        "--conflicts",
+        "--export",
+        "--json",
+        "--shards",
+        "verify",
+        "Exit codes",
+    ] {
         assert!(help.contains(word), "{word}: {help}");
     }
 }
 
 #[test]
 fn bad_usage_is_refused_with_its_mend() {
-    let (code, error) = said(&["--byzantine", "3", "--adversary", "silent"]);
+    let (code, error) =
+        said(&["--validators", "14", "--shards", "2", "--byzantine", "5", "--adversary", "silent"]);
     assert_eq!(code, 2);
-    assert!(error.contains("--byzantine 2 or less, or --validators 10 or more"), "{error}");
+    assert!(error.contains("--byzantine 4 or less, or more --validators"), "{error}");
 
     let scratch = Scratch::new("usage");
     let garbage = scratch.path("garbage");
@@ -75,7 +91,7 @@ fn bad_usage_is_refused_with_its_mend() {
 
     let (code, error) = said(&["verify", &scratch.path("absent")]);
     assert_eq!(code, 2);
-    assert!(error.contains("genesis.bin"), "{error}");
+    assert!(error.contains("absent"), "{error}");
 
     // Not even begun: the directory holds something.
     let (code, error) = said(&["--export", &scratch.path("")]);
@@ -113,23 +129,53 @@ fn json(output: &Output) -> Value {
     serde_json::from_str(text.lines().last().unwrap()).unwrap()
 }
 
-/// The one test that runs a whole block, twice.
+/// A block of 60 transactions: fans, merges, and a chain of ten.
+fn small_block() -> Vec<u8> {
+    let mut block = vec![coinbase()];
+    for at in 0..24u32 {
+        let value = u64::from(at) + 10;
+        block.push(spending(&[outside(1, at), outside(2, at)], &[value, 7, value]));
+    }
+    for at in 1..25 {
+        let before = block[at].compute_txid();
+        let out = |vout| OutPoint { txid: before, vout };
+        block.push(spending(&[out(0), out(2)], &[at as u64, 18]));
+    }
+    for _ in 0..10 {
+        let txid = block.last().unwrap().compute_txid();
+        let value = block.last().unwrap().output[0].value.to_sat();
+        block.push(spending(&[OutPoint { txid, vout: 0 }], &[value]));
+    }
+    mined(block)
+}
+
 #[test]
-fn a_block_is_committed_exported_verified_and_the_same_again() {
+fn a_block_is_committed_across_shards_exported_verified_and_the_same_again() {
     let scratch = Scratch::new("run");
-    let dir = scratch.path("proofs");
-    let output = omniledger(&["--json", "--export", &dir]);
+    let (dir, block) = (scratch.path("proofs"), scratch.path("block"));
+    fs::write(&block, small_block()).unwrap();
+    let run =
+        ["--validators", "8", "--shards", "2", "--block", &block, "--conflicts", "3", "--json"];
+    let output = omniledger(&[&run[..], &["--export", &dir]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let mut report = json(&output);
     for key in ["transactions", "committed", "verified_by_light_client"] {
-        assert_eq!(report[key], 2500, "{key}");
+        assert_eq!(report[key], 59, "{key}");
     }
-    assert_eq!((&report["aborted"], &report["certificates"]["individual"]), (&0.into(), &0.into()));
+    assert!(report["cross_shard"].as_u64().unwrap() > 29);
+    assert_eq!(
+        (&report["locks_left"], &report["certificates"]["individual"]),
+        (&0.into(), &0.into())
+    );
     assert_eq!(report["value_in"], report["value_out"]);
-    assert!(report["signatures_checked"].as_u64().unwrap() >= 6518 * 7);
     assert_eq!(report["faults"], Value::Object(serde_json::Map::default()));
+    assert_eq!(report["conflicts"]["injected"], 3);
+    assert!(report["aborted"].as_u64().unwrap() >= 3);
+    assert!(report["conflicts"]["given_back"].as_u64().unwrap() >= 3);
+    assert_eq!(report["shards"].as_array().unwrap().len(), 2);
+    assert_eq!(report["randomness"]["value"].as_str().unwrap().len(), 64);
 
-    let mut again = json(&omniledger(&["--json"]));
+    let mut again = json(&omniledger(&run));
     for report in [&mut report, &mut again] {
         assert!(report.as_object_mut().unwrap().remove("measured").is_some());
     }
@@ -137,46 +183,67 @@ fn a_block_is_committed_exported_verified_and_the_same_again() {
 
     let (code, verified) = said(&["verify", &dir]);
     assert_eq!(code, 0, "{verified}");
-    assert!(verified.contains("2500 transactions"), "{verified}");
+    assert!(verified.contains("receipts hold") && verified.contains("and 0 left"), "{verified}");
 
     let path = |name: &str| Path::new(&dir).join(name);
-    let flip = |at: usize, bit: u8| move |bytes: &mut Vec<u8>| bytes[at] ^= 1 << bit;
-    let (genesis, chain) = (path("genesis.bin"), path("chain.bin"));
     let length = |path: &Path| usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
-    for at in [0, 40, length(&genesis) / 2, length(&genesis) - 1] {
-        let _changed = Changed::new(&genesis, flip(at, 3));
-        refused(&dir, "genesis.bin");
-    }
-    for at in [0, 33, length(&chain) / 2, length(&chain) - 1] {
-        let _changed = Changed::new(&chain, flip(at, 0));
-        refused(&dir, "chain.bin");
-    }
-    let receipts = ["receipts/000000.bin", "receipts/001234.bin", "receipts/002499.bin"];
-    for (bit, name) in (0..).zip(receipts) {
-        let receipt = path(name);
-        for at in [1, length(&receipt) / 2, length(&receipt) - 1] {
-            let _changed = Changed::new(&receipt, flip(at, bit));
+    for name in [
+        "genesis.bin",
+        "epoch.bin",
+        "shards/0000/chain.bin",
+        "shards/0000/head.bin",
+        "shards/0001/chain.bin",
+        "shards/0001/blocks/000001.bin",
+        "receipts/000000.bin",
+        "receipts/000058.bin",
+    ] {
+        let path = path(name);
+        for (at, bit) in [(0, 3), (length(&path) / 2, 0), (length(&path) - 1, 7)] {
+            let _changed = Changed::new(&path, |bytes| bytes[at] ^= 1 << bit);
             refused(&dir, name);
         }
+        let _longer = Changed::new(&path, |bytes| bytes.push(0));
+        refused(&dir, name);
     }
-    {
-        let receipt = path(receipts[1]);
-        let _longer = Changed::new(&receipt, |bytes| bytes.push(0));
-        refused(&dir, receipts[1]);
-    }
-
-    // One is taken away, and one stands twice.
-    let (taken, kept) = (path(receipts[1]), scratch.path("kept"));
-    fs::rename(&taken, &kept).unwrap();
-    refused(&dir, "receipts/001235.bin");
-    fs::rename(&kept, &taken).unwrap();
-    let twice = path("receipts/001234.bin.again");
-    fs::copy(&taken, &twice).unwrap();
-    refused(&dir, "receipts/001234.bin.again: order");
-    fs::remove_file(&twice).unwrap();
-    let last = path(receipts[2]);
-    fs::rename(&last, &kept).unwrap();
-    refused(&dir, "completeness");
-    fs::rename(&kept, &last).unwrap();
     assert_eq!(said(&["verify", &dir]).0, 0, "all is as it was");
+}
+
+#[test]
+fn byzantine_validators_are_named_and_stop_nobody() {
+    let scratch = Scratch::new("byzantine");
+    let block = scratch.path("block");
+    fs::write(&block, small_block()).unwrap();
+    let positions = |value: &Value| {
+        value.as_array().unwrap().iter().map(|at| at.as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    for (adversary, seed) in [("silent", "1"), ("garbage", "2"), ("equivocate", "3")] {
+        let output = omniledger(&[
+            "--validators",
+            "8",
+            "--shards",
+            "2",
+            "--block",
+            &block,
+            "--adversary",
+            adversary,
+            "--seed",
+            seed,
+            "--json",
+        ]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{adversary}: {errors}");
+        let report = json(&output);
+        assert_eq!(report["committed"], 59, "{adversary}");
+        let byzantine = positions(&report["byzantine"]);
+        assert_eq!(byzantine.len(), 2, "one in each shard");
+        for shard in report["shards"].as_array().unwrap() {
+            let members = positions(&shard["validators"]);
+            assert_eq!(members.iter().filter(|at| byzantine.contains(at)).count(), 1);
+        }
+        // The beacon's first leader is one of them, so another one chose.
+        assert!(byzantine.contains(&0) && report["randomness"]["client"] != 0, "{report}");
+        let named = report["faults"].as_object().unwrap().values();
+        let named = named.flat_map(|fault| positions(&fault["culprits"]));
+        assert!(named.into_iter().all(|culprit| byzantine.contains(&culprit)), "{adversary}");
+    }
 }

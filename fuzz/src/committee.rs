@@ -20,7 +20,7 @@ use pvss::{Chosen, Deal, DecryptedShare, Registration, Scheme, ShareKeys, ShareS
 use rand_chacha::ChaCha20Rng;
 use randhound::{
     Client, Committee, Message, Peer, Randomness, Server, Session, Statement, Terms, Transcript,
-    client,
+    client, draw,
     message::{ByClient, Dealing, Deals, root},
     server,
 };
@@ -109,6 +109,24 @@ impl Cast {
             secret: self.secrets.get(usize::from(position)).expect("seven secrets").clone(),
         };
         Server::restore(setup, records, cx).expect("its own records")
+    }
+
+    /// The server of a draw that wrote these records, and what it says first.
+    pub(crate) fn draw(
+        &self,
+        position: u16,
+        records: Vec<draw::Record>,
+        cx: &mut Cx<'_>,
+    ) -> (randhound::Draw, draw::DrawStep) {
+        let setup = draw::Setup {
+            session: self.session.clone(),
+            index: self.index(position),
+            key: self.key(position).clone(),
+            secret: self.secrets.get(usize::from(position)).expect("seven secrets").clone(),
+            retry: Duration::from_secs(1),
+            grace: Duration::from_secs(5),
+        };
+        randhound::Draw::restore(setup, records, cx).expect("its own records")
     }
 
     /// The client that wrote these records, and what it says first.

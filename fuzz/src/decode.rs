@@ -1,5 +1,6 @@
 //! Bytes of a stranger, through every decoder.
 
+pub(crate) mod ledger;
 pub(crate) mod samples;
 
 use core::fmt::Debug;

@@ -7,9 +7,12 @@ mod committee;
 mod consensus;
 mod decode;
 mod drawing;
+mod draws;
 mod hops;
+mod realm;
 mod signing;
 mod town;
+mod validator;
 mod verify;
 mod wallet;
 
@@ -19,7 +22,9 @@ pub use commit::atomix;
 pub use consensus::byzcoin;
 pub use decode::decode;
 pub use drawing::randhound;
+pub use draws::draw;
 pub use signing::{cosi, trees};
+pub use validator::validator;
 pub use verify::verify;
 pub use wallet::wallet;
 
@@ -42,8 +47,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "trees", run: trees, seeds: signing::tree_seeds },
     Target { name: "byzcoin", run: byzcoin, seeds: consensus::seeds },
     Target { name: "wallet", run: wallet, seeds: wallet::seeds },
+    Target { name: "validator", run: validator, seeds: validator::seeds },
     Target { name: "atomix", run: atomix, seeds: commit::seeds },
     Target { name: "randhound", run: randhound, seeds: drawing::seeds },
+    Target { name: "draw", run: draw, seeds: draws::seeds },
 ];
 
 /// Runs every file of the folder `corpus` through a target, in the order of their names, and

@@ -1,29 +1,17 @@
-//! A small town to lie about: four validators, a ledger of two blocks, and all that proves it.
+//! Four members whose keys are all at hand, and what they can sign.
 //!
 //! Everything follows from constants, so that a corpus can be made again to the byte.
 
 use std::sync::{Arc, LazyLock};
 
-use byzcoin::{Kind, Proposal, Scope, View, block::App};
 use cosi::{
-    Certificate, CollectiveSignature, Mode, Statement as _, certificate,
+    Certificate, CollectiveSignature, Mode, certificate,
     keys::{Seed, SigningKey},
     machine::{Index, To},
     mask::Mask,
-    merkle::tree::Tree,
     roster::{Member, Roster},
-    wire::{BoundedVec, Wire},
 };
 use curve25519_dalek::{EdwardsPoint, Scalar, scalar::clamp_integer};
-use omniledger::{
-    Decision, Genesis, Receipt, Transaction,
-    chain::{Body, Entry, Verdict, genesis_header},
-    genesis::Grant,
-    ledger::Ledger,
-    message::Found,
-    skipchain::{Header, Link, Proof, Spine},
-    transaction::{Declaration, Input, Output},
-};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use sha2::{Digest as _, Sha512};
 
@@ -100,142 +88,5 @@ pub(crate) fn receives<P: PartialEq>(to: &To<P>, peer: P) -> bool {
         To::All => true,
         To::One(one) => *one == peer,
         To::Some(some) => some.contains(&peer),
-    }
-}
-
-/// The ledger, and two blocks of it.
-pub(crate) struct Town {
-    pub(crate) genesis: Genesis,
-    /// The first two are committed, in a block each. The third spends what the first spends, and
-    /// the last what nobody else does.
-    pub(crate) payments: Vec<Transaction>,
-    /// From the genesis on.
-    pub(crate) headers: Vec<Header>,
-    pub(crate) links: Vec<Link<Decision>>,
-    /// Where the committed ones are.
-    pub(crate) found: Vec<Found>,
-    /// A block of the third payment instead of the first, which two of the four decided.
-    pub(crate) forged: Proof<Decision>,
-}
-
-/// The one town.
-pub(crate) static TOWN: LazyLock<Town> = LazyLock::new(Town::new);
-
-impl Town {
-    fn new() -> Self {
-        let owners = [11, 12, 13].map(|seed| Seed::from_bytes([seed; 32]).signing_key());
-        let grants =
-            owners.each_ref().map(|key| Grant { owner: key.public().to_bytes(), value: 100 });
-        let members = ROSTER.members().to_vec();
-        let genesis = Genesis::new("town", members, grants.to_vec()).expect("a sound genesis");
-        let coins: Vec<Input> = genesis.granted().collect();
-        let pay = |from: usize, nonce: u64| {
-            let coin = *coins.get(from).expect("three coins");
-            let owner = owners.get(from).expect("three owners");
-            let output = Output { shard: 0, value: 100, owner: key(0).public().to_bytes() };
-            let declared = Declaration::new(0, nonce, vec![coin], vec![output]);
-            let signed =
-                declared.and_then(|declared| declared.sign(&genesis.id(), |_| Some(owner)));
-            signed.expect("the owner's key is at hand")
-        };
-        let payments = vec![pay(0, 0), pay(1, 0), pay(0, 1), pay(2, 0)];
-        let header = genesis_header(&genesis).expect("a sound genesis");
-        let mut town = Self {
-            headers: vec![header.clone()],
-            links: Vec::new(),
-            found: Vec::new(),
-            forged: Proof::new(&header, Vec::new()).expect("no link is not too many"),
-            genesis,
-            payments,
-        };
-        let forged =
-            town.block(2, header.id().0, |statement| individual(&ROSTER, 0, &[0, 1], statement));
-        town.forged = Proof::new(&header, vec![forged.2]).expect("one link");
-        let parent =
-            town.append(0, header.id().0, |statement| individual(&ROSTER, 0, &QUORUM, statement));
-        town.append(1, parent, |statement| Certificate::Collective(collective(statement)));
-        town
-    }
-
-    /// Appends a block of one payment, and returns its name in byzcoin.
-    fn append(
-        &mut self,
-        payment: usize,
-        parent: [u8; 32],
-        certify: impl Fn(&[u8]) -> Certificate,
-    ) -> [u8; 32] {
-        let (header, digest, link, found) = self.block(payment, parent, certify);
-        self.headers.push(header);
-        self.links.push(link);
-        self.found.push(found);
-        digest
-    }
-
-    fn block(
-        &self,
-        payment: usize,
-        parent: [u8; 32],
-        certify: impl Fn(&[u8]) -> Certificate,
-    ) -> (Header, [u8; 32], Link<Decision>, Found) {
-        let mut state = self.genesis.ledger().expect("a sound genesis");
-        let before = self.links.len();
-        let done = self.payments.iter().take(before).chain(self.payments.get(payment));
-        for checked in state.check(done.cloned().collect()).results {
-            state.apply(&checked.expect("signed")).expect("unspent");
-        }
-        let mut spine =
-            Spine::new(self.headers.first().expect("a genesis").clone()).expect("sound");
-        for header in self.headers.iter().skip(1) {
-            spine.push(header).expect("the next header");
-        }
-        let transaction = self.payments.get(payment).expect("a payment").clone();
-        let session = transaction.declaration.session(&self.genesis.id());
-        let entry = Entry { at: 0, of: 1, verdict: Verdict::Committed(session) };
-        let entries = Tree::new([entry.leaf()]);
-        let header = spine.next(ROSTER.id(), entries.root(), Some(state.root()));
-        let body = Body { transactions: BoundedVec::new(vec![transaction]).expect("one") }.encode();
-        let inner = byzcoin::Header {
-            parent,
-            height: byzcoin::Height::new(header.index),
-            first_view: View::ZERO,
-            next_roster: ROSTER.id(),
-            next_start: 0,
-            app: App::new(header.id().encode()).expect("a hash"),
-        };
-        let proposal = Proposal::new(inner, &byzcoin::Body::new(&body).expect("a short body"));
-        let scope = Scope { chain: header.chain.0, epoch: 0, roster: ROSTER.id() };
-        let (height, digest) = (proposal.header.height, proposal.digest());
-        let statement = scope.statement(Kind::Commit, height, View::ZERO, digest);
-        let certificate = certify(&statement.to_signed());
-        let decision = Decision { epoch: 0, view: View::ZERO, proposal, certificate };
-        let link = Link::new(0, spine.tip(), &header, &spine.back_links(), decision, None);
-        let path = entries.path(0).expect("the only entry");
-        let found = Found { session, block: header.index, path };
-        (header, digest, link.expect("the next block"), found)
-    }
-
-    /// The links of the blocks from `from` up to `to`.
-    pub(crate) fn chain(&self, from: usize, to: usize) -> Proof<Decision> {
-        let start = self.headers.get(from).expect("a block");
-        let links = self.links.iter().take(to).skip(from).cloned().collect();
-        Proof::new(start, links).expect("two links at most")
-    }
-
-    /// The link that passes over the first block: the decision on the second attests it too.
-    pub(crate) fn skipping(&self) -> Proof<Decision> {
-        let (Some([from, passed, to]), Some(last)) = (self.headers.get(..3), self.links.get(1))
-        else {
-            unreachable!("two blocks");
-        };
-        let back = [passed, from].map(Header::id).into_iter().collect();
-        let link = Link::new(1, from, to, &back, last.attestation().clone(), None);
-        Proof::new(from, link.into_iter().collect()).expect("one link")
-    }
-
-    /// What proves a committed payment.
-    pub(crate) fn receipt(&self, payment: usize) -> Receipt {
-        let transaction = self.payments.get(payment).expect("a payment").clone();
-        let path = self.found.get(payment).expect("a committed one").path.clone();
-        Receipt { transaction, chain: self.chain(0, payment.wrapping_add(1)), path }
     }
 }

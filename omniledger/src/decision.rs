@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use byzcoin::{Kind, Proposal, Statement, View};
 use cosi::{Attests, Certificate, Policy, VerifyError, roster::Keys, wire::Wire};
-use skipchain::{Attestation, BlockId, LinkStatement};
+use skipchain::{Attestation, BlockId, ChainId, LinkStatement};
 
 /// What a quorum of byzcoin's replicas committed: a proposal, which names a skipchain block, and
 /// the commit certificate.
@@ -18,20 +18,22 @@ use skipchain::{Attestation, BlockId, LinkStatement};
 /// from the parent state and the body, so who votes computes it, and a proof holds it once.
 ///
 /// ```
-/// use cosi::{Attests, Certificate, Policy, Statement as _, certificate, keys::Seed, roster::Member};
+/// use cosi::{
+///     Attests, Certificate, Policy, Statement as _, certificate, keys::Seed,
+///     roster::{Member, Roster},
+/// };
 /// use omniledger::{
-///     Decision, Genesis,
+///     Decision,
 ///     byzcoin::{Body, Header, Height, Kind, Proposal, Scope, View},
-///     chain::genesis_header,
-///     skipchain::{LinkStatement, Spine},
+///     skipchain::{self, ChainId, LinkStatement, Shape, Spine},
 ///     wire::{BoundedBytes, Wire},
 /// };
 /// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 /// # let mut rng = ChaCha20Rng::seed_from_u64(7);
 /// let keys = [1, 2, 3, 4].map(|seed| Seed::from_bytes([seed; 32]).signing_key());
-/// let members = keys.iter().map(|key| Member::new(key, &mut rng)).collect();
-/// let genesis = Genesis::new("town", members, vec![])?;
-/// let (roster, first) = (genesis.roster()?, genesis_header(&genesis)?);
+/// let roster = Roster::new(keys.iter().map(|key| Member::new(key, &mut rng)))?;
+/// let chain = ChainId([1; 32]);
+/// let first = skipchain::Header::genesis(chain, Shape::default(), roster.id(), [0; 32], None);
 /// let next = Spine::new(first.clone())?.next(roster.id(), [7; 32], None);
 ///
 /// // Three of four validators commit a proposal that names the block.
@@ -44,7 +46,7 @@ use skipchain::{Attestation, BlockId, LinkStatement};
 ///     app: BoundedBytes::new(next.id().encode()).unwrap(),
 /// };
 /// let proposal = Proposal::new(header, &Body::new(b"transactions").unwrap());
-/// let scope = Scope { chain: genesis.id().0, epoch: 0, roster: roster.id() };
+/// let scope = Scope { chain: chain.0, epoch: 0, roster: roster.id() };
 /// let vote = scope.statement(Kind::Commit, Height::FIRST, View::ZERO, proposal.digest());
 /// let signed = [0, 1, 2].map(|at: u16| {
 ///     let signature = certificate::sign(&keys[usize::from(at)], &roster.id(), &vote.to_signed());
@@ -77,19 +79,20 @@ impl Attestation for Decision {
     const SPANS: bool = true;
 }
 
-impl Attests<LinkStatement> for Decision {
-    fn attests<K: Keys + ?Sized>(
+impl Decision {
+    /// Whether members whom `policy` accepts decided this block of this chain.
+    pub(crate) fn decides<K: Keys + ?Sized>(
         &self,
-        link: &LinkStatement,
+        chain: ChainId,
+        block: BlockId,
         keys: &K,
         policy: &Policy,
     ) -> Result<(), VerifyError> {
-        let decided = BlockId::decode(&self.proposal.header.app);
-        if decided != Ok(link.to) {
+        if BlockId::decode(&self.proposal.header.app) != Ok(block) {
             return Err(VerifyError::Signature);
         }
         let statement = Statement {
-            chain: link.chain.0,
+            chain: chain.0,
             epoch: self.epoch,
             roster: keys.id(),
             kind: Kind::Commit,
@@ -98,5 +101,16 @@ impl Attests<LinkStatement> for Decision {
             digest: self.proposal.digest(),
         };
         self.certificate.attests(&statement, keys, policy)
+    }
+}
+
+impl Attests<LinkStatement> for Decision {
+    fn attests<K: Keys + ?Sized>(
+        &self,
+        link: &LinkStatement,
+        keys: &K,
+        policy: &Policy,
+    ) -> Result<(), VerifyError> {
+        self.decides(link.chain, link.to, keys, policy)
     }
 }

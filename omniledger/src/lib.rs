@@ -4,31 +4,35 @@ extern crate alloc;
 
 pub mod chain;
 mod decision;
+pub mod epoch;
 pub mod genesis;
+mod identity;
 pub mod ledger;
 pub mod message;
 pub mod node;
 mod pool;
 pub mod receipt;
-mod rejection;
+mod shard;
 pub mod sizing;
-pub mod transaction;
-pub mod utxo;
+#[cfg(test)]
+mod testing;
 pub mod validator;
 pub mod wallet;
 
+pub use atomix::{self, GenesisId, Session, Transaction};
 pub use byzcoin;
 pub use cosi::{domain, keys, machine, roster, wire};
+pub use randhound;
 pub use skipchain::{self, Shape};
 
 pub use self::{
     decision::Decision,
-    genesis::{Genesis, GenesisId},
+    epoch::{Epoch, EpochProof},
+    genesis::Genesis,
     message::{Message, Peer},
     node::Node,
     pool::{PoolLimits, Refusal},
     receipt::{Receipt, Stranger},
-    transaction::{Session, Transaction},
     validator::Validator,
     wallet::Wallet,
 };

@@ -3,16 +3,17 @@
 //! One type for both, so that one simulation or one program runs a whole ledger:
 //!
 //! ```
-//! use cosi::{keys::{PeerId, Seed}, machine::Time, roster::Member, sim::{Network, Simulation}};
+//! use std::time::Duration;
+//! use cosi::{keys::{PeerId, Seed}, machine::Time, sim::{Network, Simulation}};
 //! use omniledger::{
 //!     Genesis, Message, Peer, PoolLimits,
-//!     genesis::Grant,
+//!     atomix::{Declaration, Output},
+//!     genesis::{Grant, Registration},
 //!     node::{Config, Event, Node},
-//!     transaction::{Declaration, Output},
 //!     validator, wallet,
 //! };
 //! # use cosi::{machine::Fault, sim::Application};
-//! # use omniledger::{Receipt, Stranger, node::Error, wallet::Command, wire::Wire};
+//! # use omniledger::{EpochProof, Receipt, Stranger, node::Error, wallet::Command, wire::Wire};
 //! # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 //! # let mut rng = ChaCha20Rng::seed_from_u64(7);
 //! # #[derive(Default)]
@@ -24,36 +25,38 @@
 //! #     fn on_fault(&mut self, _: Peer, _: Time, fault: Fault<Peer>) { panic!("{fault:?}") }
 //! #     fn on_error(&mut self, _: Peer, _: Time, error: Error) { panic!("{error}") }
 //! # }
-//! let keys = [1, 2, 3, 4].map(|seed| Seed::from_bytes([seed; 32]).signing_key());
+//! let seeds: Vec<_> = (1..=8).map(|seed| Seed::from_bytes([seed; 32])).collect();
 //! let alice = Seed::from_bytes([9; 32]).signing_key();
-//! let members = keys.iter().map(|key| Member::new(key, &mut rng)).collect();
-//! let grant = Grant { owner: alice.public().to_bytes(), value: 100 };
-//! let genesis = Genesis::new("town", members, vec![grant])?;
+//! let validators = seeds.iter().map(|seed| Registration::new(seed, &mut rng)).collect();
+//! let grant = Grant { shard: 0, owner: alice.public().to_bytes(), value: 100 };
+//! let genesis = Genesis::new("town", 2, validators, vec![grant])?;
 //!
 //! // `Bank` keeps what the wallet tells.
 //! let mut town = Simulation::<Node, _>::new(Network::default(), Bank::default());
-//! for key in keys {
-//!     let (peer, genesis) = (PeerId::of(key.public()), genesis.clone());
+//! for seed in seeds {
+//!     let peer = PeerId::of(seed.signing_key().public());
 //!     let (timing, votes) = Default::default();
-//!     let pool = PoolLimits::default();
-//!     let validator = validator::Config { genesis, key, timing, votes, pool, block_bytes: 1 << 18 };
+//!     let (retry, pool, genesis) = (Duration::from_secs(1), PoolLimits::default(), genesis.clone());
+//!     let validator = validator::Config { genesis, seed, timing, votes, retry, pool, block_bytes: 1 << 18 };
 //!     town.add(Peer::Validator(peer), Config::Validator(Box::new(validator)));
 //! }
-//! let (wallet, poll) = (Peer::Guest(0), std::time::Duration::from_millis(200));
-//! town.add(wallet, Config::Wallet(wallet::Config { genesis: genesis.clone(), poll }));
+//! let (wallet, poll, patience) = (Peer::Guest(0), Duration::from_millis(200), Duration::from_secs(30));
+//! town.add(wallet, Config::Wallet(wallet::Config { genesis: genesis.clone(), poll, patience }));
 //!
+//! // A coin in shard 0 becomes one in shard 1.
 //! let coin = genesis.granted().next().unwrap();
-//! let gift = Output { shard: 0, value: 100, owner: [7; 32] };
-//! let pay = Declaration::new(0, 0, vec![coin], vec![gift])?.sign(&genesis.id(), |_| Some(&alice))?;
+//! let gift = Output { shard: 1, value: 100, owner: [7; 32] };
+//! let pay = Declaration::new(0, 0, 100, vec![coin], vec![gift])?.sign(&genesis.id(), |_| Some(&alice))?;
 //! let session = pay.declaration.session(&genesis.id());
 //! town.command(Time::default(), wallet, wallet::Command::Pay(Box::new(pay)));
-//! town.run_until(Time::at(std::time::Duration::from_secs(60)), |town| !town.application().0.is_empty())?;
+//! town.run_until(Time::at(Duration::from_secs(60)), |town| !town.application().0.is_empty())?;
 //!
-//! // Whoever has the genesis checks the receipt, from bytes.
+//! // Whoever has the genesis checks the epoch and the receipt, from bytes.
 //! let Some(Node::Wallet(node)) = town.machine(wallet) else { panic!() };
-//! let receipt = node.receipt(&session).unwrap().encode();
-//! let proven = Stranger::new(&genesis)?.verify(&Receipt::decode(&receipt)?)?;
-//! assert_eq!((proven.session, proven.header.index), (session, 1));
+//! let (epoch, receipt) = (node.epoch_proof().unwrap().encode(), node.receipt(&session).unwrap().encode());
+//! let mut stranger = Stranger::new(&genesis, &EpochProof::decode(&epoch)?)?;
+//! let proven = stranger.verify(&Receipt::decode(&receipt)?)?;
+//! assert_eq!((proven.session, proven.verdicts[0].shard), (session, 1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

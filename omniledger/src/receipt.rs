@@ -1,29 +1,33 @@
 //! What proves to anyone who has the genesis that a transaction is in the ledger for ever.
 
+use alloc::{collections::BTreeSet, vec::Vec};
+
+use atomix::{
+    Malformed, Outcome, ProofError, Rosters, Rules, Session, Shards as _, Transaction, Verdict,
+};
 use borsh::{BorshDeserialize, BorshSerialize};
-use cosi::{mask::Mask, merkle::tree::Path};
-use skipchain::{Header, LightClient, Proof, ProofError};
+use cosi::wire::BoundedVec;
+use skipchain::{Header, LightClient};
 
 use crate::{
-    chain::{Entry, Verdict, genesis_header},
     decision::Decision,
-    genesis::{Genesis, GenesisError},
-    transaction::{Rejection, Session, Transaction},
+    epoch::{Epoch, EpochError, EpochProof},
+    genesis::{Genesis, MAX_SHARDS},
+    message::Proof,
 };
 
-/// A transaction, the chain from the genesis to its block, and the way to it in that block.
+/// A transaction, and every output shard's word that it created its outputs; or, of a transaction
+/// without outputs, every input shard's that it accepted.
 ///
-/// A file, or a message between phones: whoever has the [`Genesis`] checks it offline. A wallet
-/// [makes](crate::Wallet::receipt) it and a [`Stranger`] checks it; [`node`](crate::node) shows
-/// both.
+/// A file, or a message between phones: whoever has the [`Genesis`] and the [`EpochProof`] checks
+/// it offline. A wallet [makes](crate::Wallet::receipt) it and a [`Stranger`] checks it;
+/// [`node`](crate::node) shows both.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Receipt {
     /// The transaction, with its owners' signatures.
     pub transaction: Transaction,
-    /// From the genesis to the block.
-    pub chain: Proof<Decision>,
-    /// From the entry to the block's payload root.
-    pub path: Path,
+    /// The shards' words, in the shards' order.
+    pub said: BoundedVec<Proof, { MAX_SHARDS as usize }>,
 }
 
 /// What a [`Receipt`] proves.
@@ -31,76 +35,111 @@ pub struct Receipt {
 pub struct Proven {
     /// The transaction's name.
     pub session: Session,
-    /// The block.
-    pub header: Header,
-    /// The transaction's position in the block, from 0.
-    pub at: u64,
-    /// How many transactions the block has.
-    pub of: u64,
+    /// What the shards said.
+    pub verdicts: Vec<Verdict>,
 }
 
 /// Why a receipt is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiptError {
-    /// The chain does not lead from the genesis to the block.
-    #[error("chain: {0}")]
-    Chain(#[from] ProofError),
     /// The transaction is not well-formed, or an owner did not sign.
     #[error("transaction: {0}")]
-    Transaction(#[from] Rejection),
-    /// The transaction does not stand at its place in the block.
-    #[error("inclusion: the transaction is not in the block at this place")]
-    Inclusion,
+    Transaction(#[from] Malformed),
+    /// Not one word of each shard that must have spoken, in the shards' order.
+    #[error("shards: the receipt must hold one word of each of {shards:?}, in this order")]
+    Shards {
+        /// Those that must have spoken.
+        shards: BTreeSet<u16>,
+    },
+    /// A shard did not say so.
+    #[error("shard {shard}: {error}")]
+    Proof {
+        /// The shard.
+        shard: u16,
+        /// Why it did not.
+        error: ProofError,
+    },
 }
 
-/// What checks receipts: all that follows from a genesis.
+/// What checks receipts: all that follows from a genesis and the proof of its epoch.
 ///
 /// ```
-/// # use omniledger::{genesis::Genesis, receipt::{Receipt, ReceiptError, Stranger}};
+/// # use omniledger::{EpochProof, Genesis, receipt::{Receipt, ReceiptError, Stranger}};
 /// # use cosi::wire::Wire;
-/// fn check(genesis: &[u8], receipt: &[u8]) -> Result<u64, Box<dyn std::error::Error>> {
-///     let mut stranger = Stranger::new(&Genesis::decode(genesis)?)?;
+/// fn check(genesis: &[u8], epoch: &[u8], receipt: &[u8]) -> Result<usize, Box<dyn std::error::Error>> {
+///     let mut stranger = Stranger::new(&Genesis::decode(genesis)?, &EpochProof::decode(epoch)?)?;
 ///     let proven = stranger.verify(&Receipt::decode(receipt)?)?;
-///     Ok(proven.header.index)
+///     Ok(proven.verdicts.len())
 /// }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Stranger {
-    client: LightClient,
-    rules: crate::transaction::Rules,
+    epoch: Epoch,
+    rules: Rules,
+    rosters: Rosters<Decision>,
 }
 
 impl Stranger {
-    /// Somebody who knows the genesis and nothing else.
-    pub fn new(genesis: &Genesis) -> Result<Self, GenesisError> {
-        Ok(Self { client: light_client(genesis)?, rules: genesis.rules() })
+    /// Somebody who knows the genesis, and was told how the epoch came about: checks that.
+    pub fn new(genesis: &Genesis, epoch: &EpochProof) -> Result<Self, EpochError> {
+        let epoch = Epoch::verify(genesis, epoch)?;
+        let rosters = epoch.rosters();
+        Ok(Self { epoch, rules: genesis.rules(), rosters })
     }
 
-    /// Checks every signature and hash in the receipt. Links that were checked before are taken
-    /// again if they are the same to the byte.
+    /// The epoch.
+    pub const fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// What makes a transaction well-formed.
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// What judges the shards' words.
+    pub const fn rosters(&self) -> &Rosters<Decision> {
+        &self.rosters
+    }
+
+    /// A light client of a shard's chain. `None`: there is no such shard.
+    pub fn light_client(&self, genesis: &Genesis, shard: u16) -> Option<LightClient> {
+        self.epoch.shard(shard)?.light_client(genesis).ok()
+    }
+
+    /// The first header of a shard's chain.
+    pub fn first_header(&self, genesis: &Genesis, shard: u16) -> Option<Header> {
+        Some(self.epoch.shard(shard)?.header(genesis))
+    }
+
+    /// Checks every signature and hash in the receipt. What attests a block is checked once for
+    /// all receipts that hold it, if it is the same to the byte.
     pub fn verify(&mut self, receipt: &Receipt) -> Result<Proven, ReceiptError> {
-        let header = self.verify_chain(&receipt.chain)?;
-        let mut checks = self.rules.check(alloc::vec![receipt.transaction.clone()]);
-        let checked = checks.results.pop().ok_or(ReceiptError::Inclusion)??;
-        let (session, path) = (checked.session(), &receipt.path);
-        let (at, of) = (path.index(), path.len());
-        let entry = Entry { at, of, verdict: Verdict::Committed(session) };
-        if !entry.is_in(&header, path) {
-            return Err(ReceiptError::Inclusion);
+        let checked = self.rules.check_one(receipt.transaction.clone())?;
+        let (shards, outcome) = needed(&receipt.transaction);
+        let right = |proof: &Proof| proof.outcome == outcome;
+        let in_order = receipt.said.iter().map(|proof| &proof.shard).eq(&shards);
+        if !in_order || !receipt.said.iter().all(right) {
+            return Err(ReceiptError::Shards { shards });
         }
-        Ok(Proven { session, header, at, of })
-    }
-
-    /// Checks a chain from the genesis, and returns its last block.
-    pub fn verify_chain(&mut self, chain: &Proof<Decision>) -> Result<Header, ProofError> {
-        Ok(self.client.verify(chain)?.header().clone())
+        let verdicts = receipt.said.iter().map(|proof| {
+            self.rosters.learn(proof.shard, &proof.inclusion);
+            let verdict = proof.verify(&checked, &self.rosters);
+            verdict.map_err(|error| ReceiptError::Proof { shard: proof.shard, error })
+        });
+        let verdicts = verdicts.collect::<Result<_, _>>()?;
+        Ok(Proven { session: checked.session(), verdicts })
     }
 }
 
-/// A light client that trusts the genesis.
-pub(crate) fn light_client(genesis: &Genesis) -> Result<LightClient, GenesisError> {
-    let (header, roster) = (genesis_header(genesis)?, genesis.roster()?);
-    let all = Mask::of(roster.size(), roster.indices().map(|index| index.get()));
-    LightClient::new(header, roster.open(&all)).map_err(|_| GenesisError::Chain)
+/// Which shards must have said what for the transaction to be done.
+pub(crate) fn needed(transaction: &Transaction) -> (BTreeSet<u16>, Outcome) {
+    let declaration = &transaction.declaration;
+    let outputs = declaration.output_shards();
+    if outputs.is_empty() {
+        (declaration.input_shards(), Outcome::Accepted)
+    } else {
+        (outputs, Outcome::Created)
+    }
 }

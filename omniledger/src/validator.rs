@@ -1,129 +1,116 @@
-//! A validator: orders, checks and keeps what wallets submit, and proves it to them.
+//! A validator: draws the epoch's randomness with all others, and works in the shard that it is
+//! dealt into.
 //!
 //! ```text
-//!  wallet                     validator                          other validators
-//!    |--- Submit(transactions) -->| check signatures, wait            |
-//!    |                            |<===== byzcoin: propose, vote ====>|
-//!    |                            | execute, append to the chain      |
-//!    |--- Ask(head, sessions) --->|                                   |
-//!    |<-- Answer(links, paths) ---|                                   |
+//!              ┌──────────────── Validator ────────────────┐
+//!  Identity ──▶│ byzcoin of all validators ─▶ RandHound    │◀── Beacon
+//!              │                                 │         │
+//!      Sync ──▶│            Epoch: who works where         │
+//!              │                                 ▼         │
+//!     Shard ──▶│ byzcoin of the shard ─▶ atomix ─▶ chain   │◀── Guest
+//!              └───────────────────────────────────────────┘
 //! ```
 //!
-//! - A block is prepared only if it is a function of the parent state and its body: every
-//!   transaction well-formed, signed by every owner, and executable in order; and the header the
-//!   one that follows. So no quorum commits what an honest validator has not checked.
-//! - A validator that learns a block from others, already decided, checks it all the same. If it
-//!   does not hold, more than a third of the weight is faulty: [`Event::Unsound`] says so, and
-//!   the validator stops.
+//! - What is said of an epoch or a shard that this validator does not work in is dropped.
 //! - What is decided is in the records; the state is computed from them again after a crash.
-//!   Waiting transactions are not: wallets submit again until they have a proof.
+//!   Waiting requests are not: wallets submit again until they have a proof.
+//! - Who was away while the others drew asks them for the [`EpochProof`], as wallets do.
 
 mod config;
 
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::Arc,
-    vec::Vec,
-};
+use alloc::{boxed::Box, collections::BTreeSet, sync::Arc, vec::Vec};
 
-use byzcoin::{
-    Height, Replica, View,
-    votes::{self, CosiVotes},
-};
+use atomix::ShardState;
+use borsh::{BorshDeserialize, BorshSerialize};
+use byzcoin::votes::CosiVotes;
 use cosi::{
-    Certificate, impl_machine,
+    impl_machine,
     keys::PeerId,
-    machine::{self, Cx, Fault, FaultKind, StepOf, Time, To},
+    machine::{self, Cx, Fault, FaultKind, Time, To},
     roster::Roster,
-    wire::{BoundedBytes, BoundedVec, Wire},
 };
-use skipchain::{BlockId, Header};
+use pvss::{Scheme, ShareSecret};
+use randhound::draw;
+use skipchain::Timeline;
 
 use crate::{
-    chain::{BadBlock, Body, Chain, Executed},
     decision::Decision,
-    ledger::Checks,
-    message::{Answer, Guest, MAX_SUBMIT_BYTES, Message, Peer, batches},
-    pool::{Pool, Room},
-    transaction::{Checked, Rejection, Session, Transaction},
-    utxo::Utxo,
+    epoch::{EPOCH, Epoch, EpochProof},
+    genesis::Genesis,
+    identity::{self, Identity, Journal},
+    message::{Guest, MAX_REQUEST_BYTES, MAX_SUBMIT_BYTES, Message, Peer, Request, Sync},
+    shard::{self, Shard},
 };
 
-pub use self::config::{Command, Config, Error, Event, RestoreError};
+pub use self::config::{ChainName, Command, Config, Error, Event, RestoreError};
 
 /// What one input to a [`Validator`] brings about.
 pub type Step = machine::Step<Message, Event, Record, Peer>;
-/// What a validator must not forget: what its replica must not.
-pub type Record = byzcoin::RecordOf<CosiVotes>;
 
-/// A validator of a ledger with one shard.
+/// What a validator must not forget.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[non_exhaustive]
+pub enum Record {
+    /// What its replica on the identity chain must not.
+    Identity(Box<byzcoin::RecordOf<CosiVotes>>),
+    /// What its part in the beacon must not.
+    Beacon(Box<draw::Record>),
+    /// How the epoch came about, where others told.
+    Epoch(Box<EpochProof>),
+    /// What its replica in the shard must not.
+    Shard(Box<byzcoin::RecordOf<CosiVotes>>),
+}
+
+/// A validator of a sharded ledger.
 ///
-/// Guarantees, duties and bounds are those of the [crate]; [`node`](crate::node) shows
-/// four of them at work. A leader, given a payment, proposes it:
+/// Guarantees, duties and bounds are those of the [crate]; [`node`](crate::node) shows a whole
+/// ledger at work. A validator deals as soon as it starts:
 ///
 /// ```
-/// use cosi::{keys::Seed, machine::{Cx, Time}, roster::Member, wire::BoundedVec};
+/// use cosi::{keys::Seed, machine::{Cx, Time}};
 /// use omniledger::{
-///     Genesis, Message, Peer, PoolLimits, Validator,
-///     genesis::Grant,
-///     message::Guest,
-///     transaction::{Declaration, Output},
-///     validator::{Config, Event},
+///     Genesis, Message, PoolLimits, Validator, genesis::Registration,
+///     validator::{Config, Record},
 /// };
 /// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 /// # let mut rng = ChaCha20Rng::seed_from_u64(7);
-/// let keys = [1, 2, 3, 4].map(|seed| Seed::from_bytes([seed; 32]).signing_key());
-/// let alice = Seed::from_bytes([9; 32]).signing_key();
-/// let members = keys.iter().map(|key| Member::new(key, &mut rng)).collect();
-/// let grant = Grant { owner: alice.public().to_bytes(), value: 100 };
-/// let genesis = Genesis::new("town", members, vec![grant])?;
+/// let seeds = [1, 2, 3, 4].map(|seed| Seed::from_bytes([seed; 32]));
+/// let validators = seeds.iter().map(|seed| Registration::new(seed, &mut rng)).collect();
+/// let genesis = Genesis::new("town", 1, validators, vec![])?;
 /// let config = Config {
-///     genesis: genesis.clone(),
-///     key: keys[0].clone(),
+///     genesis,
+///     seed: seeds[1].clone(),
 ///     timing: Default::default(),
 ///     votes: Default::default(),
+///     retry: core::time::Duration::from_secs(1),
 ///     pool: PoolLimits::default(),
 ///     block_bytes: 1 << 18,
 /// };
 /// let mut cx = Cx::new(Time::default(), &mut rng);
-/// let (mut validator, _) = Validator::restore(config, [], &mut cx)?;
-///
-/// let coin = genesis.granted().next().unwrap();
-/// let gift = Output { shard: 0, value: 100, owner: [7; 32] };
-/// let pay = Declaration::new(0, 0, vec![coin], vec![gift])?.sign(&genesis.id(), |_| Some(&alice))?;
-/// let submit = Message::Guest(Guest::Submit(BoundedVec::new(vec![pay]).unwrap()));
-/// let step = validator.handle_message(&mut cx, Peer::Guest(1), submit);
+/// let (validator, step) = Validator::restore(config, [], &mut cx)?;
 /// let (records, held) = step.into_records();
+/// assert!(matches!(records[..], [Record::Beacon(_), ..]));
 /// // ... write `records`, sync, then send what the step holds ...
 /// let output = held.release();
-/// assert_eq!(output.events[0], Event::Checked { signatures: 1 });
-/// assert!(!records.is_empty() && !output.messages.is_empty());
+/// assert!(output.messages.iter().any(|(_, message)| matches!(message, Message::Beacon(_))));
+/// assert!(validator.epoch().is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Validator {
+    genesis: Genesis,
     roster: Roster,
     me: PeerId,
-    replica: Replica<CosiVotes>,
-    chain: Chain,
-    pool: Pool,
-    room: Room,
-    /// Blocks of this height that hold, so that none is checked twice: [`MAX_TRIED`] at most.
-    tried: BTreeMap<BlockId, Executed>,
-    /// Whether a quorum decided what does not hold.
-    unsound: bool,
+    identity: Identity,
+    work: shard::Config,
+    /// The epoch, and the shard that this validator works in.
+    seat: Option<(Epoch, Shard)>,
     /// At most one entry for each validator and kind, and [`MAX_BLAMED`] for guests.
     blamed: BTreeSet<(Peer, FaultKind)>,
 }
 
 /// How many guests' faults are remembered, so that each is reported once.
 const MAX_BLAMED: usize = 4096;
-/// How many blocks of a height are kept with what they come to.
-const MAX_TRIED: usize = 8;
-/// The only shard, and the only epoch.
-const SHARD: u16 = 0;
-const EPOCH: u64 = 0;
 
 impl_machine! {
     Validator {
@@ -140,39 +127,25 @@ impl Validator {
         records: impl IntoIterator<Item = Record>,
         cx: &mut Cx<'_>,
     ) -> Result<(Self, Step), RestoreError> {
-        let Config { genesis, key, timing, votes, pool, block_bytes } = config;
-        let (roster, chain) = (genesis.roster()?, Chain::new(&genesis)?);
+        let Config { genesis, seed, timing, votes, retry, pool, block_bytes } = config;
+        let key = Arc::new(seed.signing_key());
+        let committee = genesis.committee()?;
+        let roster = committee.roster().clone();
         let me = PeerId::of(key.public());
         let index = roster.index_of(me).ok_or(RestoreError::NotAValidator)?;
-        let limits = genesis.limits;
-        let replica = byzcoin::Config {
-            chain: genesis.id().0,
-            epoch: EPOCH,
-            roster: roster.clone(),
-            me: index,
-            genesis: chain.tip().id().0,
-            votes: votes::Config { key: Arc::new(key), timing: votes },
-            timing,
-            limits: byzcoin::Limits { max_body: limits.max_body(), ..byzcoin::Limits::default() },
-            rotation: 16,
+        let secret = Arc::new(ShareSecret::derive(&seed, Scheme::Dhpvss));
+        let (journal, shard_records) = sort(records);
+        let part = identity::Config { key: Arc::clone(&key), secret, timing, votes, retry };
+        let (identity, step, epoch) =
+            Identity::restore(part, &genesis, (committee, index), journal, cx)?;
+        let work = shard::Config { key, timing, votes, pool, block_bytes };
+        let blamed = BTreeSet::new();
+        let mut validator = Self { genesis, roster, me, identity, work, seat: None, blamed };
+        let step = match epoch {
+            Some(epoch) => step.and(validator.sit(cx, epoch, shard_records)?),
+            None if shard_records.is_empty() => step,
+            None => return Err(RestoreError::Incomplete),
         };
-        let (replica, child) = Replica::restore(replica, records, cx)?;
-        let room = Room {
-            transactions: usize::try_from(limits.transactions).unwrap_or(usize::MAX),
-            bytes: usize::try_from(limits.bytes.min(block_bytes)).unwrap_or(usize::MAX),
-        };
-        let mut validator = Self {
-            roster,
-            me,
-            replica,
-            chain,
-            pool: Pool::new(pool),
-            room,
-            tried: BTreeMap::new(),
-            unsound: false,
-            blamed: BTreeSet::new(),
-        };
-        let step = validator.drive(cx, child);
         Ok((validator, step))
     }
 
@@ -183,261 +156,133 @@ impl Validator {
 
     /// Takes in what `from` said. Nothing a peer says is an error.
     pub fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> Step {
-        let stranger =
-            matches!(from, Peer::Validator(peer) if self.roster.index_of(peer).is_none());
-        if self.unsound || stranger {
-            return Step::none();
-        }
         match (from, message) {
-            (Peer::Validator(peer), Message::Shard { epoch: EPOCH, shard: SHARD, message }) => {
-                let child = self.replica.handle_message(cx, peer, *message);
-                self.drive(cx, child)
+            (Peer::Validator(peer), _) if self.roster.index_of(peer).is_none() => Step::none(),
+            (Peer::Validator(peer), Message::Identity(message)) => {
+                let news = self.identity.handle_consensus(cx, &self.genesis, peer, *message);
+                self.conclude(cx, news)
+            }
+            (Peer::Validator(peer), Message::Beacon(message)) => {
+                let news = self.identity.handle_beacon(cx, &self.genesis, peer, *message);
+                self.conclude(cx, news)
+            }
+            (Peer::Validator(peer), Message::Shard { epoch: EPOCH, shard, message }) => {
+                match self.shard_mut(shard) {
+                    Some(shard) => shard.handle_message(cx, peer, *message),
+                    None => Step::none(),
+                }
             }
             (Peer::Validator(_), Message::Shard { .. }) => Step::none(), // of another time
-            (_, Message::Guest(Guest::Submit(transactions))) => {
-                self.submit(cx, from, transactions.into_inner())
+            (Peer::Validator(peer), Message::Sync(Sync::Epoch(proof))) => {
+                match self.identity.handle_proof(&self.genesis, peer, *proof) {
+                    Ok(news) => self.conclude(cx, news),
+                    Err(()) => self.blame(from, FaultKind::InvalidProof),
+                }
             }
-            (_, Message::Guest(Guest::Ask { head, sessions })) => {
-                Step::none().send(To::One(from), self.answer(head, &sessions))
+            (_, Message::Sync(Sync::Ask)) => match self.identity.proof() {
+                Some(proof) => {
+                    let proof = Sync::Epoch(Box::new(proof.clone()));
+                    Step::none().send(To::One(from), Message::Sync(proof))
+                }
+                None => Step::none(),
+            },
+            (_, Message::Guest(Guest::Submit { shard, requests })) => {
+                self.submit(cx, from, shard, requests.into_inner())
             }
-            (Peer::Guest(_), Message::Shard { .. }) | (_, Message::Guest(Guest::Answer(_))) => {
-                self.blame(from, FaultKind::WrongRole)
-            }
+            (_, Message::Guest(Guest::Ask { shard, queries })) => match self.shard_mut(shard) {
+                Some(shard) => {
+                    let answer = Guest::Answer(shard.answer(&queries));
+                    Step::none().send(To::One(from), Message::Guest(answer))
+                }
+                None => Step::none(),
+            },
+            (Peer::Guest(_), Message::Identity(_) | Message::Beacon(_) | Message::Shard { .. })
+            | (Peer::Guest(_), Message::Sync(Sync::Epoch(_)))
+            | (_, Message::Guest(Guest::Answer(_))) => self.blame(from, FaultKind::WrongRole),
         }
     }
 
     /// Acts on the time in `cx`. Harmless when early.
     pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Step {
-        if self.unsound {
-            return Step::none();
+        let news = self.identity.handle_timeout(cx, &self.genesis);
+        let step = self.conclude(cx, news);
+        match &mut self.seat {
+            Some((_, shard)) => step.and(shard.handle_timeout(cx)),
+            None => step,
         }
-        let child = self.replica.handle_timeout(cx);
-        self.drive(cx, child)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next. `None`: never.
     pub fn next_timeout(&self) -> Option<Time> {
-        self.replica.next_timeout().filter(|_| !self.unsound)
+        let shard = self.seat.as_ref().and_then(|(_, shard)| shard.next_timeout());
+        [self.identity.next_timeout(), shard].into_iter().flatten().min()
     }
 
-    /// The last block.
-    pub const fn head(&self) -> &Header {
-        self.chain.tip()
+    /// The epoch, once it is known.
+    pub fn epoch(&self) -> Option<&Epoch> {
+        self.seat.as_ref().map(|(epoch, _)| epoch)
     }
 
-    /// The state after the last block.
-    pub const fn ledger(&self) -> &Utxo {
-        self.chain.state()
+    /// What proves the epoch, once it is known.
+    pub const fn epoch_proof(&self) -> Option<&EpochProof> {
+        self.identity.proof()
     }
 
-    /// Upon transactions: checks those that are new, and lets them wait.
-    fn submit(&mut self, cx: &mut Cx<'_>, from: Peer, transactions: Vec<Transaction>) -> Step {
-        let length = |transaction| borsh::object_length(transaction).unwrap_or(usize::MAX);
-        let bytes = transactions.iter().map(length).fold(0, usize::saturating_add);
-        if bytes > MAX_SUBMIT_BYTES {
+    /// The shard that this validator works in, once it is known.
+    pub fn shard(&self) -> Option<u16> {
+        self.seat.as_ref().map(|(_, shard)| shard.number())
+    }
+
+    /// The shard's chain, as far as this validator has it.
+    pub fn timeline(&self) -> Option<&Timeline<Decision>> {
+        self.seat.as_ref().map(|(_, shard)| shard.timeline())
+    }
+
+    /// The shard's state after the last block.
+    pub fn state(&self) -> Option<&ShardState> {
+        self.seat.as_ref().map(|(_, shard)| shard.state())
+    }
+
+    /// Takes its seat, once the epoch is known.
+    fn conclude(&mut self, cx: &mut Cx<'_>, (step, epoch): (Step, Option<Epoch>)) -> Step {
+        let Some(epoch) = epoch.filter(|_| self.seat.is_none()) else { return step };
+        match self.sit(cx, epoch, Vec::new()) {
+            Ok(seated) => step.and(seated),
+            Err(_) => step,
+        }
+    }
+
+    fn sit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        epoch: Epoch,
+        records: Vec<byzcoin::RecordOf<CosiVotes>>,
+    ) -> Result<Step, RestoreError> {
+        let place = epoch.place(self.me).ok_or(RestoreError::NotAValidator)?;
+        let seated =
+            Event::Seated { epoch: epoch.number(), shard: place.0, randomness: epoch.randomness() };
+        let (work, genesis) = (self.work.clone(), &self.genesis);
+        let (shard, step) = Shard::restore(work, (genesis, &epoch), place, records, cx)?;
+        self.seat = Some((epoch, shard));
+        Ok(Step::none().event(seated).and(step))
+    }
+
+    fn shard_mut(&mut self, number: u16) -> Option<&mut Shard> {
+        let (_, shard) = self.seat.as_mut()?;
+        (shard.number() == number).then_some(shard)
+    }
+
+    fn submit(&mut self, cx: &mut Cx<'_>, from: Peer, shard: u16, requests: Vec<Request>) -> Step {
+        let length = |request| borsh::object_length(request).unwrap_or(usize::MAX);
+        let lengths = requests.iter().map(length);
+        // What fits no block would never leave the pool, and no block leave its leader.
+        let fits = lengths.clone().all(|bytes| bytes <= MAX_REQUEST_BYTES);
+        if !fits || lengths.fold(0, usize::saturating_add) > MAX_SUBMIT_BYTES {
             return self.blame(from, FaultKind::InvalidPayload);
         }
-        let rules = *self.chain.state().rules();
-        let new = transactions.into_iter().filter(|transaction| {
-            let session = transaction.declaration.session(&rules.genesis);
-            !self.chain.contains(&session) && self.pool.get(&session).is_none()
-        });
-        let Checks { results, signatures } = rules.check(new.collect());
-        let mut step = Step::none().event(Event::Checked { signatures });
-        for result in results {
-            match result {
-                Ok(checked) => {
-                    let session = checked.session();
-                    if let Some(refusal) = self.pool.add(checked, &self.chain) {
-                        step = step.event(Event::Refused { session, refusal });
-                    }
-                }
-                Err(Rejection::WrongEpoch { .. }) => {} // perhaps of another time
-                Err(_) => step = step.and(self.blame(from, FaultKind::InvalidPayload)),
-            }
-        }
-        step.and(self.command(cx, self.pending()))
-    }
-
-    /// Upon a question: the blocks after `head`, and where these transactions stand.
-    fn answer(&self, head: u64, sessions: &[Session]) -> Message {
-        let found = sessions.iter().filter_map(|session| self.chain.find(session)).collect();
-        let refused = sessions.iter().filter_map(|s| Some((*s, self.pool.refusal(s)?))).collect();
-        Message::Guest(Guest::Answer(Answer {
-            links: self.chain.links_after(head),
-            found: BoundedVec::new(found).unwrap_or_default(),
-            refused: BoundedVec::new(refused).unwrap_or_default(),
-        }))
-    }
-
-    /// Takes over what the replica brought about, and answers what it asks until it asks no more.
-    fn drive(&mut self, cx: &mut Cx<'_>, child: StepOf<Replica<CosiVotes>>) -> Step {
-        let (mut step, mut events) = (Step::none(), VecDeque::new());
-        events.extend(self.absorb(&mut step, child));
-        while let Some(event) = events.pop_front() {
-            let (news, command) = self.handle_event(event);
-            step = step.and(news);
-            let child = command.and_then(|command| self.replica.handle_command(cx, command).ok());
-            if let Some(child) = child {
-                events.extend(self.absorb(&mut step, child));
-            }
-        }
-        step
-    }
-
-    /// Passes a command to the replica. One that comes too late is as good as none.
-    fn command(&mut self, cx: &mut Cx<'_>, command: Option<byzcoin::Command>) -> Step {
-        let child = command.and_then(|command| self.replica.handle_command(cx, command).ok());
-        child.map_or(Step::none(), |child| self.drive(cx, child))
-    }
-
-    fn absorb(
-        &self,
-        step: &mut Step,
-        child: StepOf<Replica<CosiVotes>>,
-    ) -> Vec<byzcoin::EventOf<CosiVotes>> {
-        let child = child.map_peers(Peer::Validator, || self.others());
-        let wrap =
-            |message| Message::Shard { epoch: EPOCH, shard: SHARD, message: Box::new(message) };
-        step.absorb(child, wrap, |record| record)
-    }
-
-    fn handle_event(
-        &mut self,
-        event: byzcoin::EventOf<CosiVotes>,
-    ) -> (Step, Option<byzcoin::Command>) {
-        use byzcoin::{Command as Ask, Event as Told};
-        match event {
-            _ if self.unsound => (Step::none(), None),
-            Told::Propose { height, view, .. } => (Step::none(), self.propose(height, view)),
-            Told::Validate { digest, header, body } => {
-                let (step, valid) = match self.check(&header.app, &body) {
-                    Ok((signatures, executed)) => {
-                        self.keep(executed);
-                        (Step::none().event(Event::Checked { signatures }), true)
-                    }
-                    Err(_) => (Step::none(), false),
-                };
-                (step, Some(Ask::Validated { digest, valid }))
-            }
-            Told::Decided { block, view, certificate } => {
-                let step = self.decide(&block, view, certificate);
-                (step, self.pending())
-            }
-            Told::Forward => (self.forward(), None),
-            Told::ViewChanged { height, view } => {
-                (Step::none().event(Event::ViewChanged { height, view }), None)
-            }
-            Told::Behind { height } => (Step::none().event(Event::Behind { height }), None),
-            _ => (Step::none(), None),
-        }
-    }
-
-    /// Proposes what can be executed.
-    fn propose(&mut self, height: Height, view: View) -> Option<byzcoin::Command> {
-        let (block, after) = self.pool.build(self.chain.state(), self.room);
-        let transactions = block.iter().map(|checked| checked.transaction().clone()).collect();
-        let body = Body { transactions: BoundedVec::new(transactions)? };
-        let executed = self.chain.next(block, after);
-        let app = BoundedBytes::new(executed.header.id().encode())?;
-        self.keep(executed);
-        Some(byzcoin::Command::Propose {
-            height,
-            view,
-            app,
-            body: BoundedBytes::new(body.encode())?,
-        })
-    }
-
-    /// Keeps what a block comes to. What is let go is checked again if it is decided.
-    fn keep(&mut self, executed: Executed) {
-        if self.tried.len() >= MAX_TRIED {
-            self.tried.pop_first();
-        }
-        self.tried.insert(executed.header.id(), executed);
-    }
-
-    /// Whether the block may follow the last one: how many signatures that took to tell, and
-    /// what the block comes to.
-    fn check(&self, app: &[u8], body: &[u8]) -> Result<(usize, Executed), BadBlock> {
-        let body = Body::decode(body).map_err(|_| BadBlock::Malformed)?;
-        let transactions = body.transactions.into_inner();
-        if transactions.len() > self.room.transactions {
-            return Err(BadBlock::Size);
-        }
-        let rules = self.chain.state().rules();
-        let mut block: Vec<Option<Checked>> = Vec::new();
-        let mut new = Vec::new();
-        for transaction in transactions {
-            // The same declaration with other signatures is another transaction.
-            let known = self.pool.get(&transaction.declaration.session(&rules.genesis));
-            let known = known.filter(|known| *known.transaction() == transaction).cloned();
-            if known.is_none() {
-                new.push(transaction);
-            }
-            block.push(known);
-        }
-        let Checks { results, signatures } = rules.check(new);
-        let mut results = results.into_iter();
-        let checked = block.into_iter().enumerate().map(|(at, known)| {
-            let checked = known.map(Ok).or_else(|| results.next()).ok_or(BadBlock::Malformed)?;
-            checked.map_err(|rejection| BadBlock::Transaction(at, rejection))
-        });
-        let executed = self.chain.execute(checked.collect::<Result<_, _>>()?)?;
-        let follows = executed.header.id().encode() == app;
-        if follows { Ok((signatures, executed)) } else { Err(BadBlock::Header) }
-    }
-
-    /// Upon a decision: appends the block, which holds, or stops.
-    fn decide(&mut self, block: &byzcoin::Block, view: View, certificate: Certificate) -> Step {
-        let header = &block.proposal.header;
-        let tried = BlockId::decode(&header.app).ok().and_then(|id| self.tried.remove(&id));
-        let checked = match tried {
-            Some(executed) => Ok((0, executed)),
-            None => self.check(&header.app, &block.body),
-        };
-        let height = header.height;
-        let Ok((signatures, executed)) = checked else { return self.stop(height) };
-        let proposal = block.proposal.clone();
-        let decision = Decision { epoch: EPOCH, view, proposal, certificate: certificate.clone() };
-        let Some(block) = self.chain.append(&executed, decision) else { return self.stop(height) };
-        self.tried.clear();
-        let refused = self.pool.settle(&executed.block, &self.chain);
-        let sessions = executed.block.iter().map(Checked::session).collect();
-        let step = Step::none().event(Event::Checked { signatures }).event(Event::Committed {
-            block,
-            view,
-            sessions,
-            certificate,
-        });
-        refused
-            .into_iter()
-            .fold(step, |step, (session, refusal)| step.event(Event::Refused { session, refusal }))
-    }
-
-    fn stop(&mut self, height: Height) -> Step {
-        self.unsound = true;
-        Step::none().event(Event::Unsound { height })
-    }
-
-    /// Whether something waits that the next block could commit.
-    fn pending(&self) -> Option<byzcoin::Command> {
-        let ready = !self.unsound && self.pool.is_ready();
-        ready.then_some(byzcoin::Command::Pending)
-    }
-
-    /// Sends a block's worth of what waits to all validators: the leader may not have it.
-    fn forward(&self) -> Step {
-        let (block, _) = self.pool.build(self.chain.state(), self.room);
-        let waiting = block.into_iter().map(Checked::into_transaction);
-        batches(waiting).fold(Step::none(), |step, batch| {
-            step.send(To::Some(self.others()), Message::Guest(Guest::Submit(batch)))
-        })
-    }
-
-    fn others(&self) -> Vec<Peer> {
-        let peers = self.roster.members().iter().map(|member| member.peer);
-        peers.filter(|peer| *peer != self.me).map(Peer::Validator).collect()
+        let Some(shard) = self.shard_mut(shard) else { return Step::none() };
+        let (step, honest) = shard.submit(cx, requests);
+        if honest { step } else { step.and(self.blame(from, FaultKind::InvalidPayload)) }
     }
 
     fn blame(&mut self, culprit: Peer, kind: FaultKind) -> Step {
@@ -450,5 +295,92 @@ impl Validator {
     }
 }
 
+/// Sorts records by whose they are.
+fn sort(records: impl IntoIterator<Item = Record>) -> (Journal, Vec<byzcoin::RecordOf<CosiVotes>>) {
+    let (mut journal, mut shard) = (Journal::default(), Vec::new());
+    for record in records {
+        match record {
+            Record::Identity(record) => journal.identity.push(*record),
+            Record::Beacon(record) => journal.beacon.push(*record),
+            Record::Epoch(proof) => journal.epoch = Some(*proof),
+            Record::Shard(record) => shard.push(*record),
+        }
+    }
+    (journal, shard)
+}
+
 #[cfg(test)]
-mod tests;
+mod tests {
+    extern crate std;
+
+    use alloc::vec;
+    use core::time::Duration;
+
+    use cosi::{
+        Certificate,
+        keys::{Seed, Signature},
+        mask::Mask,
+        wire::{BoundedVec, Wire},
+    };
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+    use super::*;
+    use crate::{
+        genesis::Limits,
+        message::Want,
+        pool::PoolLimits,
+        testing::{Asks, INITIALIZE, Town},
+    };
+
+    /// The validator that leads a shard first, in its seat.
+    fn leader(town: &Town, shard: u16, cx: &mut Cx<'_>) -> Validator {
+        let first = town.epoch.shard(shard).unwrap().roster().members()[0].peer;
+        let is_first = |seed: &&Seed| PeerId::of(seed.signing_key().public()) == first;
+        let config = Config {
+            genesis: town.genesis.clone(),
+            seed: town.seeds.iter().find(is_first).unwrap().clone(),
+            timing: Default::default(),
+            votes: Default::default(),
+            retry: Duration::from_secs(1),
+            pool: PoolLimits::default(),
+            block_bytes: 1 << 18,
+        };
+        let (mut validator, step) = Validator::restore(config, [], cx).unwrap();
+        drop(step.into_records());
+        drop(validator.sit(cx, town.epoch.clone(), vec![]).unwrap().into_records());
+        validator
+    }
+
+    /// What is shown with a payment of unspent coins is never looked at, and may be as large as a
+    /// message. In a pool, such a request would keep every block of its leader from being sent.
+    #[test]
+    fn a_request_larger_than_a_block_stops_nobody() {
+        let bytes = u32::try_from(MAX_REQUEST_BYTES).unwrap();
+        let limits = Limits { bytes, ..Limits::default() };
+        let mut town = Town::with(2, &[0, 0, 1], limits);
+        let elsewhere = town.pay((0, 100), &[town.coin(2)], 1);
+        let asked = town.asks(&elsewhere, INITIALIZE);
+        town.decide(1, &[asked]);
+        let mut shown = town.word(1, &elsewhere, Want::Verdict);
+        let signatures = vec![Signature::decode(&[0; 64]).unwrap(); MAX_REQUEST_BYTES / 64];
+        shown.inclusion.attestation.certificate = Certificate::Individual {
+            mask: Mask::of(4, [0]),
+            signatures: BoundedVec::new(signatures).unwrap(),
+        };
+
+        let mut rng = ChaCha20Rng::seed_from_u64(8);
+        let mut cx = Cx::new(Time::default(), &mut rng);
+        let mut leader = leader(&town, 0, &mut cx);
+        let mut submit = |at: usize, action| {
+            let transaction = town.pay((1, 100), &[town.coin(at)], 0);
+            let requests = BoundedVec::new(vec![Request { transaction, action }]).unwrap();
+            let message = Message::Guest(Guest::Submit { shard: 0, requests });
+            leader.handle_message(&mut cx, Peer::Guest(1), message).into_records().1.release()
+        };
+        let large = submit(0, Asks::Initialize { shown: Some(shown) });
+        let small = submit(1, INITIALIZE);
+        let proposed = |(_, message): &(_, _)| matches!(message, Message::Shard { .. });
+        assert!(small.messages.iter().any(proposed));
+        assert_eq!(large.faults.len(), 1);
+    }
+}

@@ -1,39 +1,45 @@
-//! A wallet: pays, and believes nothing but proofs that begin at the genesis.
+//! A wallet: pays, across shards, and believes nothing but proofs that begin at the genesis.
 //!
-//! - A transaction is recorded before it is submitted, submitted to every validator, and
-//!   submitted again until its fate is known, crash or no crash.
-//! - It is committed when a light client says so: links from the genesis, and the path from its
-//!   entry to a verified block. It is aborted when validators of weight over f, so an honest one
-//!   among them, say that it can never be committed, for one and the same reason.
-//! - One validator at a time is asked, at random, so a lying or silent one costs an interval.
+//! - It asks validators how the epoch came about, and so learns every shard's roster.
+//! - A payment is recorded before it is submitted. Then an atomix [`Client`] drives it: it locks
+//!   the inputs in their shards, and has the outputs created in theirs, or the inputs given back.
+//!   A restored wallet goes on where its records end, so no crash leaves a lock behind.
+//! - A payment that spends what another one of this wallet creates is held until that one is
+//!   committed.
+//! - One validator of a shard at a time is asked, at random, so a lying or silent one costs an
+//!   interval.
 //!
 //! ```
 //! use core::time::Duration;
-//! use cosi::{keys::Seed, machine::{Cx, Time}, roster::Member};
+//! use cosi::{keys::Seed, machine::{Cx, Time}};
 //! use omniledger::{
-//!     genesis::{Genesis, Grant},
-//!     transaction::{Declaration, Output},
+//!     atomix::{Declaration, Output},
+//!     genesis::{Genesis, Grant, Registration},
 //!     wallet::{Command, Config, Wallet},
 //! };
 //! # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 //! # let mut rng = ChaCha20Rng::seed_from_u64(7);
-//! let validators = [1, 2, 3, 4].map(|seed| Seed::from_bytes([seed; 32]).signing_key());
+//! let validators = [1, 2, 3, 4].map(|seed| Registration::new(&Seed::from_bytes([seed; 32]), &mut rng));
 //! let alice = Seed::from_bytes([9; 32]).signing_key();
-//! let grant = Grant { owner: alice.public().to_bytes(), value: 100 };
-//! let members = validators.iter().map(|key| Member::new(key, &mut rng)).collect();
-//! let genesis = Genesis::new("town", members, vec![grant])?;
+//! let grant = Grant { shard: 0, owner: alice.public().to_bytes(), value: 100 };
+//! let genesis = Genesis::new("town", 1, validators.to_vec(), vec![grant])?;
 //!
 //! let mut cx = Cx::new(Time::default(), &mut rng);
-//! let config = Config { genesis: genesis.clone(), poll: Duration::from_millis(200) };
+//! let (poll, patience) = (Duration::from_millis(200), Duration::from_secs(30));
+//! let config = Config { genesis: genesis.clone(), poll, patience };
 //! let (mut wallet, _) = Wallet::restore(config, [], &mut cx)?;
 //! let coin = genesis.granted().next().unwrap();
-//! let gift = Output { shard: 0, value: 100, owner: validators[0].public().to_bytes() };
-//! let pay = Declaration::new(0, 0, vec![coin], vec![gift])?.sign(&genesis.id(), |_| Some(&alice))?;
+//! let gift = Output { shard: 0, value: 100, owner: [7; 32] };
+//! let pay = Declaration::new(0, 0, 100, vec![coin], vec![gift])?.sign(&genesis.id(), |_| Some(&alice))?;
 //! let step = wallet.handle_command(&mut cx, Command::Pay(Box::new(pay)))?;
 //! let (records, _) = step.into_records();
 //! assert_eq!((records.len(), wallet.pending()), (1, 1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+mod config;
+mod driving;
+mod payments;
 
 use alloc::{
     boxed::Box,
@@ -42,153 +48,66 @@ use alloc::{
 };
 use core::time::Duration;
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use atomix::{
+    Client, Rosters, Rules, Session,
+    client::{self, Command as Drive},
+};
 use cosi::{
     impl_machine,
-    machine::{self, Cx, Fault, FaultKind, Time, To},
-    mask::Mask,
+    keys::PeerId,
+    machine::{self, Cx, Fault, FaultKind, Output, Time, To},
     roster::Roster,
     wire::BoundedVec,
 };
-use skipchain::{Header, LightClient, Link, Proof};
 
+pub use self::config::{Command, Config, Error, Event, Reason, Record, RestoreError};
+use self::{driving::Driving, payments::Payments};
 use crate::{
-    chain::{Entry, Verdict, genesis_header},
     decision::Decision,
-    genesis::{Genesis, GenesisError},
-    message::{Answer, Found, Guest, MAX_ASK, Message, Peer, batches},
-    pool::Refusal,
-    receipt::{Receipt, light_client},
-    transaction::{Rejection, Rules, Session, Transaction},
+    epoch::{Epoch, EpochProof},
+    genesis::Genesis,
+    identity::any,
+    message::{Answer, Guest, Message, Peer, Proof, Request, Sync, batches},
+    pool::{Refusal, want},
+    receipt::{Receipt, needed},
 };
 
 /// What one input to a [`Wallet`] brings about.
 pub type Step = machine::Step<Message, Event, Record, Peer>;
 
-/// After how many questions a transaction without a fate is submitted again.
+/// What one input to the atomix client brings about.
+type Driven = client::Step<<Rosters<Decision> as atomix::Shards>::Inclusion>;
+
+/// After how many questions what is not answered is submitted again.
 const SUBMIT_EVERY: u32 = 16;
-
-/// How a wallet is set up.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// All that the wallet trusts.
-    pub genesis: Genesis,
-    /// How often it asks while something is pending.
-    pub poll: Duration,
-}
-
-/// What the owner asks of a wallet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Command {
-    /// Has a transaction committed.
-    Pay(Box<Transaction>),
-}
-
-/// What a wallet tells its owner. Each may come again after a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The transaction is in the ledger for ever; [`Wallet::receipt`] proves it.
-    Committed {
-        /// The transaction.
-        session: Session,
-        /// The block.
-        block: u64,
-    },
-    /// The transaction can never be committed.
-    Aborted {
-        /// The transaction.
-        session: Session,
-        /// Why: final, and true.
-        refusal: Refusal,
-    },
-    /// Validators, an honest one among them, have waited long and in vain for what the
-    /// transaction spends. The wallet goes on submitting it, so it may be committed yet. To be
-    /// rid of it, spend one of its inputs otherwise.
-    Delayed {
-        /// The transaction.
-        session: Session,
-    },
-}
-
-/// What a wallet must not forget.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub enum Record {
-    /// The owner asked for this transaction.
-    Paid(Transaction),
-    /// These links were verified.
-    Links(Proof<Decision>),
-    /// A transaction was found here.
-    Found(Found),
-    /// A transaction was given up.
-    Aborted(Session, Refusal),
-}
-
-/// The owner asked for something that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// No validator would take it.
-    #[error("the transaction is refused: {0}")]
-    Refused(#[from] Rejection),
-    /// One payment once.
-    #[error("the transaction has been submitted before; declare another nonce to pay again")]
-    Repeated,
-}
-
-/// Why there can be no such wallet.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RestoreError {
-    /// The genesis is not sound.
-    #[error("the genesis is refused: {0}")]
-    Genesis(#[from] GenesisError),
-    /// The records are not those of a wallet of this ledger.
-    #[error(
-        "the journal is another wallet's; use the journal and the genesis that belong together"
-    )]
-    Journal,
-}
+/// The most payments that a wallet takes.
+const MAX_PAYMENTS: usize = 1 << 20;
+/// How often a wallet asks at most.
+const LEAST_POLL: Duration = Duration::from_millis(1);
 
 /// A wallet, and a light client.
 #[derive(Debug)]
 pub struct Wallet {
+    genesis: Genesis,
     roster: Roster,
     rules: Rules,
     poll: Duration,
-    client: LightClient,
-    genesis: Header,
-    /// The chain from the genesis: a header and a link a block.
-    blocks: Vec<(Header, Link<Decision>)>,
-    /// One entry for each payment.
-    payments: BTreeMap<Session, Payment>,
-    /// The payments whose fate is not known, in the order they were asked for.
-    pending: BTreeMap<u64, Session>,
-    /// The first payment to ask about next, by number: each has its turn.
-    turn: u64,
+    patience: Duration,
+    payments: Payments,
+    stage: Stage,
+    /// What goes out with the next flush, by shard.
+    outbox: BTreeMap<u16, Vec<(Session, Request)>>,
     next_poll: Option<Time>,
     /// At most one entry for each validator and kind.
     blamed: BTreeSet<(Peer, FaultKind)>,
 }
 
+/// How far the wallet knows the ledger.
 #[derive(Debug)]
-struct Payment {
-    number: u64,
-    transaction: Transaction,
-    fate: Fate,
-}
-
-#[derive(Debug)]
-enum Fate {
-    /// How often it was asked about since it was submitted last. `None`: not submitted yet.
-    Pending {
-        asked: Option<u32>,
-        /// At most one entry for each validator and reason.
-        refused_by: BTreeSet<(Refusal, u16)>,
-    },
-    Committed(Found),
-    Aborted,
+enum Stage {
+    /// Who was asked for the epoch, and has not answered.
+    Asking(BTreeSet<PeerId>),
+    Driving(Box<Driving>),
 }
 
 impl_machine! {
@@ -206,263 +125,390 @@ impl Wallet {
         records: impl IntoIterator<Item = Record>,
         cx: &mut Cx<'_>,
     ) -> Result<(Self, Step), RestoreError> {
-        let Config { genesis, poll } = config;
+        let Config { genesis, poll, patience } = config;
+        let poll = poll.max(LEAST_POLL);
+        let (roster, rules) = (genesis.committee()?.roster().clone(), genesis.rules());
         let mut wallet = Self {
-            roster: genesis.roster()?,
-            rules: genesis.rules(),
+            genesis,
+            roster,
+            rules,
             poll,
-            client: light_client(&genesis)?,
-            genesis: genesis_header(&genesis)?,
-            blocks: Vec::new(),
-            payments: BTreeMap::new(),
-            pending: BTreeMap::new(),
-            turn: 0,
+            patience,
+            payments: Payments::default(),
+            stage: Stage::Asking(BTreeSet::new()),
+            outbox: BTreeMap::new(),
             next_poll: None,
             blamed: BTreeSet::new(),
         };
-        let mut step = Step::none();
+        let (mut proof, mut driven) = (None, Vec::new());
         for record in records {
-            if let Some(event) = wallet.replay(record).ok_or(RestoreError::Journal)? {
-                step = step.event(event);
+            match record {
+                Record::Epoch(known) => proof = Some(*known),
+                Record::Client(record) => driven.push(*record),
+                Record::Paid(transaction) => {
+                    let checked = wallet.rules.check_one(transaction);
+                    let checked = checked.map_err(|_| RestoreError::Journal)?;
+                    let session = checked.session();
+                    if !wallet.payments.add(session, checked.into_transaction()) {
+                        return Err(RestoreError::Journal);
+                    }
+                    if wallet.payments.is_orphaned(&session) {
+                        wallet.payments.abort(session, Reason::Orphaned);
+                    }
+                }
+                Record::Aborted(session, reason) => {
+                    wallet.payments.abort(session, reason).ok_or(RestoreError::Journal)?;
+                }
             }
         }
-        wallet.next_poll = (!wallet.pending.is_empty()).then_some(cx.now());
+        let mut step = wallet.payments.aborted().fold(Step::none(), |step, (session, reason)| {
+            step.event(Event::Aborted { session, reason })
+        });
+        match proof {
+            Some(proof) => {
+                let epoch = Epoch::verify(&wallet.genesis, &proof);
+                let epoch = epoch.map_err(|_| RestoreError::Journal)?;
+                step = step.and(wallet.begin(cx, epoch, proof, driven)?);
+            }
+            None if driven.is_empty() => {}
+            None => return Err(RestoreError::Journal),
+        }
+        wallet.next_poll = (wallet.pending() > 0).then_some(cx.now());
         Ok((wallet, step))
     }
 
     /// Does what the owner asks, or says why that makes no sense.
     pub fn handle_command(&mut self, cx: &mut Cx<'_>, command: Command) -> Result<Step, Error> {
         let Command::Pay(transaction) = command;
-        let session = transaction.declaration.session(&self.rules.genesis);
-        if self.payments.contains_key(&session) {
+        if self.payments.has(&transaction.declaration.session(&self.rules.genesis())) {
             return Err(Error::Repeated);
         }
-        let mut checks = self.rules.check(alloc::vec![(*transaction).clone()]);
-        checks.results.pop().ok_or(Error::Repeated)??;
-        self.remember(session, (*transaction).clone());
-        self.next_poll.get_or_insert(cx.now());
-        Ok(Step::none().record(Record::Paid(*transaction)))
+        if self.payments.len() >= MAX_PAYMENTS {
+            return Err(Error::Full(MAX_PAYMENTS));
+        }
+        let checked = self.rules.check_one(*transaction)?;
+        let (session, transaction) = (checked.session(), checked.into_transaction());
+        if !self.payments.add(session, transaction.clone()) {
+            return Err(Error::Repeated);
+        }
+        let due = cx.now().after(self.poll);
+        self.next_poll = Some(self.next_poll.map_or(due, |next| next.min(due)));
+        let step = Step::none().record(Record::Paid(transaction));
+        if self.payments.is_orphaned(&session) {
+            return Ok(step.and(self.abort(cx, session, Reason::Orphaned)));
+        }
+        Ok(step.and(self.advance(cx)))
     }
 
     /// Takes in what a validator answers. Nothing a peer says is an error.
-    pub fn handle_message(&mut self, _: &mut Cx<'_>, from: Peer, message: Message) -> Step {
+    pub fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> Step {
         let Peer::Validator(peer) = from else { return Step::none() };
-        let Some(index) = self.roster.index_of(peer) else { return Step::none() };
-        let Message::Guest(Guest::Answer(answer)) = message else {
-            return self.blame(from, FaultKind::WrongRole);
-        };
-        let Answer { links, found, refused } = answer;
-        let mut step = match links.map_or(Ok(Step::none()), |links| self.follow(&links)) {
-            Ok(step) => step,
-            Err(kind) => return self.blame(from, kind),
-        };
-        for found in found.into_inner() {
-            step = match self.find(found) {
-                Ok(news) => step.and(news),
-                Err(kind) => return step.and(self.blame(from, kind)),
-            };
-        }
-        for (session, refusal) in refused.into_inner() {
-            step = step.and(self.hear_refusal(index.get(), session, refusal));
-        }
-        step
-    }
-
-    /// Submits what waits for it, and asks a validator what became of the rest.
-    pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Step {
-        if self.next_poll.is_none_or(|next| next > cx.now()) {
+        if self.roster.index_of(peer).is_none() {
             return Step::none();
         }
-        self.next_poll = (!self.pending.is_empty()).then(|| cx.now().after(self.poll));
-        let step = self.submit();
-        let Some(validator) = self.any_validator(cx) else { return step };
-        let ask = Guest::Ask { head: self.head().index, sessions: self.due() };
-        step.send(To::One(validator), Message::Guest(ask))
+        match message {
+            Message::Sync(Sync::Epoch(proof)) => self.on_epoch(cx, peer, *proof),
+            Message::Guest(Guest::Answer(answer)) => self.on_answer(cx, peer, answer),
+            Message::Identity(_)
+            | Message::Beacon(_)
+            | Message::Shard { .. }
+            | Message::Sync(_)
+            | Message::Guest(_) => self.blame(from, FaultKind::WrongRole),
+        }
+    }
+
+    /// Submits what waits for it, and asks what became of the rest.
+    pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Step {
+        let mut step = Step::none();
+        if let Stage::Driving(driving) = &mut self.stage {
+            let child = driving.client.handle_timeout(cx);
+            step = self.absorb(cx, child, None);
+        }
+        if self.next_poll.is_none_or(|next| next > cx.now()) {
+            return step;
+        }
+        self.next_poll = (self.pending() > 0).then(|| cx.now().after(self.poll));
+        step.and(self.flush()).and(self.ask(cx))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next. `None`: never.
     pub fn next_timeout(&self) -> Option<Time> {
-        self.next_poll.filter(|_| !self.pending.is_empty())
+        let client = match &self.stage {
+            Stage::Driving(driving) => driving.client.next_timeout(),
+            Stage::Asking(_) => None,
+        };
+        let due = [self.next_poll, client].into_iter().flatten().min();
+        due.filter(|_| self.pending() > 0)
     }
 
     /// How many payments have no fate yet.
     pub fn pending(&self) -> usize {
-        self.pending.len()
+        self.payments.pending()
     }
 
-    /// The last block that was verified.
-    pub fn head(&self) -> &Header {
-        self.blocks.last().map_or(&self.genesis, |(header, _)| header)
+    /// The epoch, once it is known.
+    pub const fn epoch(&self) -> Option<&Epoch> {
+        match &self.stage {
+            Stage::Driving(driving) => Some(&driving.epoch),
+            Stage::Asking(_) => None,
+        }
     }
 
-    /// The chain from the genesis to the last block that was verified.
-    pub fn chain(&self) -> Option<Proof<Decision>> {
-        self.chain_to(self.head().index)
+    /// What proves the epoch, once it is known.
+    pub const fn epoch_proof(&self) -> Option<&EpochProof> {
+        match &self.stage {
+            Stage::Driving(driving) => Some(&driving.proof),
+            Stage::Asking(_) => None,
+        }
+    }
+
+    /// All that shards have said to this wallet on a session.
+    pub fn proofs(&self, session: &Session) -> impl Iterator<Item = &Proof> {
+        let client = match &self.stage {
+            Stage::Driving(driving) => Some(&driving.client),
+            Stage::Asking(_) => None,
+        };
+        client.into_iter().flat_map(|client| client.proofs(session))
     }
 
     /// What proves to a stranger that a payment is committed.
     pub fn receipt(&self, session: &Session) -> Option<Receipt> {
-        let Payment { transaction, fate: Fate::Committed(found), .. } =
-            self.payments.get(session)?
-        else {
-            return None;
+        let transaction = self.payments.committed(session)?.clone();
+        let (shards, outcome) = needed(&transaction);
+        let of = |shard: &u16| {
+            self.proofs(session).find(|proof| proof.shard == *shard && proof.outcome == outcome)
         };
-        let (transaction, path) = (transaction.clone(), found.path.clone());
-        Some(Receipt { transaction, chain: self.chain_to(found.block)?, path })
+        let said = shards.iter().map(|shard| of(shard).cloned()).collect::<Option<_>>()?;
+        Some(Receipt { transaction, said: BoundedVec::new(said)? })
     }
 
-    /// The payments to ask about now, in turn.
-    fn due(&mut self) -> BoundedVec<Session, MAX_ASK> {
-        let (from, rest) = (self.pending.range(self.turn..), self.pending.range(..self.turn));
-        let due: Vec<_> = from.chain(rest).take(MAX_ASK).collect();
-        self.turn = due.last().map_or(0, |(number, _)| number.saturating_add(1));
-        BoundedVec::new(due.into_iter().map(|(_, session)| *session).collect()).unwrap_or_default()
-    }
-
-    fn chain_to(&self, block: u64) -> Option<Proof<Decision>> {
-        let blocks = usize::try_from(block).ok()?;
-        let links = self.blocks.iter().take(blocks).map(|(_, link)| link.clone()).collect();
-        Proof::new(&self.genesis, links)
-    }
-
-    /// Upon links from the head: verifies them, and moves the head. Links from anywhere else
-    /// answer an earlier question. Openings are left out: the roster is known, and they would
-    /// only make every receipt longer. A link that skips blocks is refused: a payment's block may
-    /// be any.
-    fn follow(&mut self, links: &Proof<Decision>) -> Result<Step, FaultKind> {
-        let stale = links.from() != self.head().id();
-        if stale || links.links().is_empty() {
-            return Ok(Step::none());
+    /// Upon the proof of the epoch from who was asked for it: begins to drive.
+    fn on_epoch(&mut self, cx: &mut Cx<'_>, from: PeerId, proof: EpochProof) -> Step {
+        let Stage::Asking(asked) = &mut self.stage else { return Step::none() };
+        if !asked.remove(&from) {
+            return Step::none(); // not asked for
         }
-        let bare = links.links().iter().map(|link| link.clone().without_opening()).collect();
-        let links = Proof::new(self.head(), bare).ok_or(FaultKind::InvalidProof)?;
-        self.extend(&links).ok_or(FaultKind::InvalidProof)?;
-        Ok(Step::none().record(Record::Links(links)))
-    }
-
-    fn extend(&mut self, links: &Proof<Decision>) -> Option<()> {
-        if links.links().iter().any(|link| link.level() != 0) {
-            return None;
-        }
-        self.client.advance(links).ok()?;
-        for link in links.links() {
-            let head = self.head();
-            let header = link.follow(head, &head.id())?;
-            self.blocks.push((header, link.clone()));
-        }
-        Some(())
-    }
-
-    /// Upon a place: the payment is committed if it stands there, in a block that was verified.
-    fn find(&mut self, found: Found) -> Result<Step, FaultKind> {
-        let known = self.payments.get(&found.session);
-        let pending = known.is_some_and(|payment| matches!(payment.fate, Fate::Pending { .. }));
-        if !pending || found.block > self.head().index {
-            return Ok(Step::none()); // answered before, or the links went astray
-        }
-        let (record, session, block) = (Record::Found(found.clone()), found.session, found.block);
-        self.settle(found).ok_or(FaultKind::InvalidProof)?;
-        Ok(Step::none().record(record).event(Event::Committed { session, block }))
-    }
-
-    fn settle(&mut self, found: Found) -> Option<()> {
-        let at = usize::try_from(found.block.checked_sub(1)?).ok()?;
-        let (header, _) = self.blocks.get(at)?;
-        let (at, of) = (found.path.index(), found.path.len());
-        let entry = Entry { at, of, verdict: Verdict::Committed(found.session) };
-        let payment =
-            self.payments.get_mut(&found.session).filter(|_| entry.is_in(header, &found.path))?;
-        self.pending.remove(&payment.number);
-        payment.fate = Fate::Committed(found);
-        Some(())
-    }
-
-    /// Upon a refusal: once validators of weight over f say so, an honest one does.
-    fn hear_refusal(&mut self, validator: u16, session: Session, refusal: Refusal) -> Step {
-        let (size, faulty) = (self.roster.size(), self.roster.faulty());
-        let Some(Payment { fate: Fate::Pending { refused_by, .. }, .. }) =
-            self.payments.get_mut(&session)
-        else {
-            return Step::none();
+        let Ok(epoch) = Epoch::verify(&self.genesis, &proof) else {
+            return self.blame(Peer::Validator(from), FaultKind::InvalidProof);
         };
-        let news = refused_by.insert((refusal, validator));
-        let alike = refused_by.iter().filter(|(why, _)| *why == refusal);
-        let by = Mask::of(size, alike.map(|(_, validator)| *validator));
-        let others = Mask::of(size, by.iter().filter(|member| *member != validator));
-        let weight = |members| self.roster.weight_of(members);
-        if !news || weight(&by) <= faulty || weight(&others) > faulty {
+        let record = Record::Epoch(Box::new(proof.clone()));
+        let begun = self.begin(cx, epoch, proof, Vec::new()).unwrap_or(Step::none());
+        Step::none().record(record).and(begun).and(self.flush())
+    }
+
+    fn begin(
+        &mut self,
+        cx: &mut Cx<'_>,
+        epoch: Epoch,
+        proof: EpochProof,
+        records: Vec<client::Record<<Rosters<Decision> as atomix::Shards>::Inclusion>>,
+    ) -> Result<Step, RestoreError> {
+        let config = client::Config {
+            rules: self.rules.clone(),
+            shards: epoch.rosters(),
+            retry: self.poll.saturating_mul(SUBMIT_EVERY),
+            patience: self.patience,
+            most: MAX_PAYMENTS,
+        };
+        let (client, child) =
+            Client::restore(config, records, cx).map_err(|_| RestoreError::Journal)?;
+        let (questions, turns) = (BTreeMap::new(), BTreeMap::new());
+        let driving = Driving { epoch, proof, client, questions, turns };
+        self.stage = Stage::Driving(Box::new(driving));
+        let step = self.absorb(cx, child, None);
+        Ok(step.and(self.advance(cx)))
+    }
+
+    /// Upon an answer: what is proven counts, and what enough validators refuse.
+    fn on_answer(&mut self, cx: &mut Cx<'_>, from: PeerId, answer: Answer) -> Step {
+        let Answer { shard, said, refused } = answer;
+        let Stage::Driving(driving) = &self.stage else { return Step::none() };
+        let works = |info: &crate::epoch::ShardInfo| info.roster().index_of(from).is_some();
+        if !driving.epoch.shard(shard).is_some_and(works) {
+            return self.blame(Peer::Validator(from), FaultKind::WrongRole);
+        }
+        let mut step = Step::none();
+        for (session, proof) in said.into_inner() {
+            step = step.and(self.on_proof(cx, from, shard, session, proof));
+        }
+        for (session, refusal) in refused.into_inner() {
+            step = step.and(self.on_refusal(cx, from, shard, session, refusal));
+        }
+        step.and(self.flush())
+    }
+
+    fn on_proof(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: PeerId,
+        shard: u16,
+        session: Session,
+        proof: Proof,
+    ) -> Step {
+        let Stage::Driving(driving) = &mut self.stage else { return Step::none() };
+        let asked = driving.questions.get(&shard).is_some_and(|asked| asked.contains_key(&session));
+        if !asked {
+            return Step::none(); // answered before
+        }
+        if proof.shard != shard {
+            return self.blame(Peer::Validator(from), FaultKind::InvalidPayload);
+        }
+        let outcome = proof.outcome;
+        let message = atomix::Message::Answer { session, proof };
+        let child = driving.client.handle_message(cx, shard, message);
+        let step = self.absorb(cx, child, Some(from));
+        let Stage::Driving(driving) = &mut self.stage else { return step };
+        let is_proof = |proof: &Proof| (proof.shard, proof.outcome) == (shard, outcome);
+        let known = driving.client.proofs(&session).any(is_proof);
+        let questions = driving.questions.entry(shard).or_default();
+        if known && questions.get(&session).is_some_and(|want| want.is_met_by(outcome)) {
+            questions.remove(&session);
+        }
+        step
+    }
+
+    /// Upon a refusal: once more validators of the shard than may be faulty say so, an honest one
+    /// does. A transaction that every input shard refuses for good has no lock anywhere.
+    fn on_refusal(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: PeerId,
+        shard: u16,
+        session: Session,
+        refusal: Refusal,
+    ) -> Step {
+        let Stage::Driving(driving) = &mut self.stage else { return Step::none() };
+        let Some(info) = driving.epoch.shard(shard) else { return Step::none() };
+        let faulty = usize::try_from(info.roster().faulty()).unwrap_or(usize::MAX);
+        if !self.payments.refuse(session, shard, refusal, from, faulty) {
             return Step::none();
         }
         if !refusal.is_final() {
             return Step::none().event(Event::Delayed { session });
         }
-        self.abort(&session);
-        let step = Step::none().record(Record::Aborted(session, refusal));
-        step.event(Event::Aborted { session, refusal })
+        if !self.payments.is_refused(&session) {
+            return Step::none();
+        }
+        let Ok(child) = driving.client.handle_command(cx, Drive::GiveUp(session)) else {
+            return Step::none(); // a shard has accepted it after all, so it comes to an end
+        };
+        let step = self.absorb(cx, child, None);
+        self.close(&session);
+        step.and(self.abort(cx, session, Reason::Refused(refusal)))
     }
 
-    fn abort(&mut self, session: &Session) -> Option<()> {
-        let pending = |payment: &&mut Payment| matches!(payment.fate, Fate::Pending { .. });
-        let payment = self.payments.get_mut(session).filter(pending)?;
-        self.pending.remove(&payment.number);
-        payment.fate = Fate::Aborted;
-        Some(())
-    }
-
-    fn remember(&mut self, session: Session, transaction: Transaction) {
-        let number = u64::try_from(self.payments.len()).unwrap_or(u64::MAX);
-        let fate = Fate::Pending { asked: None, refused_by: BTreeSet::new() };
-        self.pending.insert(number, session);
-        self.payments.insert(session, Payment { number, transaction, fate });
-    }
-
-    /// Does again what a record says was done. `None` when it does not follow.
-    fn replay(&mut self, record: Record) -> Option<Option<Event>> {
-        match record {
-            Record::Paid(transaction) => {
-                let session = transaction.declaration.session(&self.rules.genesis);
-                let new = !self.payments.contains_key(&session);
-                new.then(|| self.remember(session, transaction)).map(|()| None)
-            }
-            Record::Links(links) => self.extend(&links).map(|()| None),
-            Record::Found(found) => {
-                let (session, block) = (found.session, found.block);
-                self.settle(found).map(|()| Some(Event::Committed { session, block }))
-            }
-            Record::Aborted(session, refusal) => {
-                self.abort(&session).map(|()| Some(Event::Aborted { session, refusal }))
+    /// Takes over what the client brought about. What it asks for goes out with the next
+    /// [`flush`](Self::flush).
+    fn absorb(&mut self, cx: &mut Cx<'_>, child: Driven, from: Option<PeerId>) -> Step {
+        let (records, held) = child.into_records();
+        let Output { messages, events, faults } = held.release();
+        let client = |step: Step, record| step.record(Record::Client(Box::new(record)));
+        let mut step = records.into_iter().fold(Step::none(), client);
+        for message in messages {
+            if let (To::One(shard), atomix::Message::Request(request)) = message {
+                let session = self.question(shard, &request);
+                self.outbox.entry(shard).or_default().push((session, request));
             }
         }
-    }
-
-    /// Submits, to every validator, what has not been or may have been lost.
-    fn submit(&mut self) -> Step {
-        let mut due = Vec::new();
-        for session in self.pending.values() {
-            let Some(Payment { fate: Fate::Pending { asked, .. }, transaction, .. }) =
-                self.payments.get_mut(session)
-            else {
-                continue;
+        for fault in faults {
+            if let Some(from) = from {
+                step = step.and(self.blame(Peer::Validator(from), fault.kind));
+            }
+        }
+        for event in events {
+            step = match event {
+                client::Event::Committed(session) => {
+                    self.close(&session);
+                    self.payments.commit(&session);
+                    step.event(Event::Committed { session }).and(self.advance(cx))
+                }
+                client::Event::Aborted(session) => {
+                    self.close(&session);
+                    step.and(self.abort(cx, session, Reason::Rejected))
+                }
+                client::Event::Refused { .. } | _ => step,
             };
-            let again = asked.is_none_or(|asked| asked >= SUBMIT_EVERY);
-            *asked = if again { Some(0) } else { asked.map(|asked| asked.saturating_add(1)) };
-            if again {
-                due.push(transaction.clone());
+        }
+        step
+    }
+
+    /// Asks no more about a session that is over, nor for anything.
+    fn close(&mut self, session: &Session) {
+        for requests in self.outbox.values_mut() {
+            requests.retain(|(of, _)| of != session);
+        }
+        if let Stage::Driving(driving) = &mut self.stage {
+            for questions in driving.questions.values_mut() {
+                questions.remove(session);
             }
         }
-        batches(due).fold(Step::none(), |step, batch| {
-            step.send(To::Some(self.validators()), Message::Guest(Guest::Submit(batch)))
-        })
     }
 
-    fn validators(&self) -> Vec<Peer> {
-        self.roster.members().iter().map(|member| Peer::Validator(member.peer)).collect()
+    /// Notes what to ask a shard about a request, and returns its session.
+    fn question(&mut self, shard: u16, request: &Request) -> Session {
+        let session = request.transaction.declaration.session(&self.rules.genesis());
+        if let Stage::Driving(driving) = &mut self.stage {
+            let questions = driving.questions.entry(shard).or_default();
+            questions.insert(session, want(&request.action));
+        }
+        session
     }
 
-    fn any_validator(&self, cx: &mut Cx<'_>) -> Option<Peer> {
-        let size = u64::try_from(self.roster.size()).ok()?;
-        let at = usize::try_from(cx.rng().next_u64().checked_rem(size)?).ok()?;
-        self.roster.members().get(at).map(|member| Peer::Validator(member.peer))
+    /// Gives a payment up, and those that spend what it was to create.
+    fn abort(&mut self, cx: &mut Cx<'_>, session: Session, reason: Reason) -> Step {
+        let Some(lost) = self.payments.abort(session, reason) else { return Step::none() };
+        let step = lost.into_iter().fold(Step::none(), |step, (session, reason)| {
+            step.record(Record::Aborted(session, reason)).event(Event::Aborted { session, reason })
+        });
+        step.and(self.advance(cx))
+    }
+
+    /// Has the client drive the payments whose inputs are there.
+    fn advance(&mut self, cx: &mut Cx<'_>) -> Step {
+        let mut step = Step::none();
+        while let Stage::Driving(driving) = &mut self.stage
+            && let Some(transaction) = self.payments.next_ready()
+        {
+            // What was driven before a crash is known to the client.
+            let command = Drive::Drive(Box::new(transaction));
+            if let Ok(child) = driving.client.handle_command(cx, command) {
+                step = step.and(self.absorb(cx, child, None));
+            }
+        }
+        step
+    }
+
+    /// Submits what waits, to every validator of each shard.
+    fn flush(&mut self) -> Step {
+        let mut step = Step::none();
+        for (shard, requests) in core::mem::take(&mut self.outbox) {
+            let validators = self.validators(shard);
+            for batch in batches(shard, requests.into_iter().map(|(_, request)| request)) {
+                step = step.send(To::Some(validators.clone()), batch);
+            }
+        }
+        step
+    }
+
+    /// Asks for the epoch, or each shard for what it said.
+    fn ask(&mut self, cx: &mut Cx<'_>) -> Step {
+        let asked = match &mut self.stage {
+            Stage::Driving(driving) => driving.ask(cx),
+            Stage::Asking(asked) => {
+                let members = self.roster.members().iter();
+                let all: Vec<_> = members.map(|member| Peer::Validator(member.peer)).collect();
+                let Some(Peer::Validator(to)) = any(&all, cx) else { return Step::none() };
+                asked.insert(to);
+                alloc::vec![(Peer::Validator(to), Message::Sync(Sync::Ask))]
+            }
+        };
+        asked.into_iter().fold(Step::none(), |step, (to, ask)| step.send(To::One(to), ask))
+    }
+
+    fn validators(&self, shard: u16) -> Vec<Peer> {
+        let info = self.epoch().and_then(|epoch| epoch.shard(shard));
+        let members = info.into_iter().flat_map(|info| info.roster().members());
+        members.map(|member| Peer::Validator(member.peer)).collect()
     }
 
     fn blame(&mut self, culprit: Peer, kind: FaultKind) -> Step {
@@ -473,3 +519,6 @@ impl Wallet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

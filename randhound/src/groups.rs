@@ -36,12 +36,18 @@ pub struct Groups {
 
 impl Groups {
     /// Deals the roster's servers into groups of about `size`, which is at least 1.
-    pub(crate) fn new(roster: &Roster, size: u16, mut draws: HashRng) -> Self {
+    pub(crate) fn new(roster: &Roster, size: u16, draws: HashRng) -> Self {
+        let size = usize::from(size.max(1));
+        let number = roster.size().saturating_add(size / 2).checked_div(size);
+        Self::deal(roster, number.unwrap_or_default(), draws)
+    }
+
+    /// Deals the roster's servers into this `number` of groups, at least 1: the rule from its
+    /// second step on.
+    pub fn deal(roster: &Roster, number: usize, mut draws: HashRng) -> Self {
+        let number = number.max(1);
         let mut order: Vec<Index> = roster.indices().collect();
         draws.shuffle(&mut order);
-        let size = usize::from(size.max(1));
-        let number = order.len().saturating_add(size / 2).checked_div(size);
-        let number = number.unwrap_or_default().max(1);
         let members: Vec<Vec<Index>> = (0..number)
             .map(|group| {
                 let mut members: Vec<_> =

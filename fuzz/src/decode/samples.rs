@@ -33,24 +33,26 @@ use cosi::{
     wire::{BoundedBytes, BoundedVec, Wire},
 };
 use omniledger::{
-    Decision, Genesis, GenesisId, Receipt, Shape, Transaction,
-    chain::{Entry, Verdict},
-    genesis::{Grant, Limits},
-    message::{Answer, Found, Guest, Peer},
-    transaction::{self, Declaration, Input, Outpoint, Output},
-    wallet,
+    Decision, EpochProof, Genesis, Receipt, Shape,
+    chain::Body,
+    epoch::Attestation,
+    genesis::{Grant, Limits, Registration},
+    message::{self, Answer, Guest, Peer, Query, Request, Sync, Want},
+    node, validator, wallet,
 };
+use randhound::draw;
 use skipchain::{
     BackLinks, BackProof, BlockId, ChainId, Conflict, Header, Inclusion, Link, LinkStatement,
     Spine, Trust, endorser,
 };
 
-use super::round_trip;
+use super::{ledger, round_trip};
 use crate::{
     city::{self, RULES, STORY},
     committee::{self, CAST, DRAW},
     hops::HOPS,
-    town::{QUORUM, ROSTER, SIZE, TOWN, collective, individual, key, rng},
+    realm::{self, GENESIS, REALM},
+    town::{QUORUM, ROSTER, SIZE, collective, individual, key, rng},
 };
 
 /// A wire type.
@@ -146,35 +148,6 @@ pub(crate) const ROWS: &[Row] = rows! {
     "skipchain-inclusion": Inclusion = [Inclusion { path: path() }];
     "skipchain-conflict": Conflict = [HOPS.conflict()];
 
-    "ledger-genesis": Genesis = [TOWN.genesis.clone()];
-    "ledger-genesis-id": GenesisId = [TOWN.genesis.id()];
-    "ledger-grant": Grant = &TOWN.genesis.grants[..];
-    "ledger-limits": Limits = [Limits::default()];
-    "ledger-session": transaction::Session = [found().session];
-    "ledger-outpoint": Outpoint = [input().outpoint];
-    "ledger-input": Input = [input()];
-    "ledger-output": Output = &payment().declaration.outputs[..];
-    "ledger-declaration": Declaration = [payment().declaration];
-    "ledger-transaction": Transaction = [payment()];
-    "ledger-entry": Entry = [Entry { at: 0, of: 1, verdict: Verdict::Committed(found().session) }];
-    "ledger-body": omniledger::chain::Body = [omniledger::chain::Body {
-        transactions: items(&[payment()]),
-    }];
-    "ledger-decision": Decision = TOWN.links.iter().map(|link| link.attestation().clone()).collect::<Vec<_>>();
-    "ledger-chain": skipchain::Proof<Decision> = [TOWN.chain(0, 2)];
-    "ledger-receipt": Receipt = [TOWN.receipt(0), TOWN.receipt(1)];
-    "ledger-found": Found = [found()];
-    "ledger-refusal": omniledger::Refusal = [omniledger::Refusal::Spent, omniledger::Refusal::Missing];
-    "ledger-peer": Peer = [Peer::Validator(PeerId::of(key(0).public())), Peer::Guest(7)];
-    "ledger-answer": Answer = [answer()];
-    "ledger-message": omniledger::Message = ledger_messages();
-    "ledger-record": wallet::Record = [
-        wallet::Record::Paid(payment()),
-        wallet::Record::Links(TOWN.chain(0, 2)),
-        wallet::Record::Found(found()),
-        wallet::Record::Aborted(found().session, omniledger::Refusal::Spent),
-    ];
-
     "skipchain-record": endorser::Record = [endorser::Record {
         from: HOPS.statement(0, 2).from,
         level: 2,
@@ -221,6 +194,35 @@ pub(crate) const ROWS: &[Row] = rows! {
     "atomix-request": atomix::Request<atomix::Sealed> = committee::one_of_each(&STORY.requests);
     "atomix-message": atomix::Message<atomix::Sealed> = STORY.messages();
     "atomix-record": atomix::client::Record<atomix::Sealed> = STORY.records();
+
+    "randhound-choice": draw::Choice = ledger::choices();
+    "randhound-draw-message": draw::Message = ledger::draw_messages();
+    "randhound-draw-record": draw::Record = ledger::draw_records();
+
+    "ledger-genesis": Genesis = [GENESIS.clone()];
+    "ledger-grant": Grant = &GENESIS.grants[..];
+    "ledger-limits": Limits = [Limits::default()];
+    "ledger-registration": Registration = &GENESIS.validators[..];
+    "ledger-peer": Peer = [Peer::Validator(PeerId::of(key(0).public())), Peer::Guest(7)];
+    "ledger-attestation": Attestation = [REALM.proof.transcript.certificate.clone()];
+    "ledger-epoch": EpochProof = [REALM.proof.clone()];
+    "ledger-decision": Decision = ledger::decisions();
+    "ledger-chain": skipchain::Proof<Decision> = ledger::chains();
+    "ledger-request": Request = committee::one_of_each(&ledger::requests());
+    "ledger-proof": message::Proof = [ledger::proof()];
+    "ledger-body": Body = [Body { requests: items(&ledger::requests()) }];
+    "ledger-receipt": Receipt = [realm::STORY.receipt(1), realm::STORY.receipt(0)];
+    "ledger-want": Want = ledger::WANTS;
+    "ledger-query": Query = ledger::queries();
+    "ledger-refusal": omniledger::Refusal = ledger::REFUSALS;
+    "ledger-answer": Answer = [ledger::answer()];
+    "ledger-guest": Guest = ledger::guests();
+    "ledger-sync": Sync = [Sync::Ask, Sync::Epoch(Box::new(REALM.proof.clone()))];
+    "ledger-message": omniledger::Message = ledger::messages();
+    "ledger-reason": wallet::Reason = ledger::reasons();
+    "ledger-validator-record": validator::Record = ledger::validator_records();
+    "ledger-wallet-record": wallet::Record = ledger::wallet_records();
+    "ledger-node-record": node::Record = ledger::node_records();
 };
 
 fn dealing() -> Said<randhound::message::Dealing> {
@@ -235,7 +237,7 @@ fn bytes<const N: usize>() -> BoundedBytes<N> {
     BoundedBytes::new(b"statement".to_vec()).expect("a few bytes")
 }
 
-fn items<T: Clone, const N: usize>(items: &[T]) -> BoundedVec<T, N> {
+pub(super) fn items<T: Clone, const N: usize>(items: &[T]) -> BoundedVec<T, N> {
     BoundedVec::new(items.to_vec()).expect("a few items")
 }
 
@@ -476,36 +478,5 @@ fn records() -> Vec<RecordOf<CosiVotes>> {
         Record::VotedCommit(Height::FIRST, View::ZERO, digest),
         Record::HighPc(prepared()),
         Record::ViewChange(change(1, Some(lock()))),
-    ]
-}
-
-fn payment() -> Transaction {
-    TOWN.payments.first().expect("four payments").clone()
-}
-
-fn input() -> Input {
-    *payment().declaration.inputs.first().expect("one input")
-}
-
-fn found() -> Found {
-    TOWN.found.first().expect("two places").clone()
-}
-
-fn answer() -> Answer {
-    Answer {
-        links: Some(TOWN.chain(0, 2)),
-        found: items(&[found()]),
-        refused: items(&[(found().session, omniledger::Refusal::Misdeclared)]),
-    }
-}
-
-fn ledger_messages() -> Vec<omniledger::Message> {
-    let sessions = items(&[found().session]);
-    let message = Box::new(Bft::Pull(Wanted::Decisions(Height::FIRST)));
-    vec![
-        omniledger::Message::Shard { epoch: 0, shard: 0, message },
-        omniledger::Message::Guest(Guest::Submit(items(&[payment()]))),
-        omniledger::Message::Guest(Guest::Ask { head: 1, sessions }),
-        omniledger::Message::Guest(Guest::Answer(answer())),
     ]
 }

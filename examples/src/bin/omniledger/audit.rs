@@ -1,189 +1,300 @@
-//! Checks a ledger from its genesis and receipts, by arithmetic of its own.
+//! Checks a ledger from bytes, trusting nothing but its genesis, by arithmetic of its own.
+//!
+//! 1. The epoch: the transcript of its randomness, and by it who works in which shard.
+//! 2. Every shard, block by block: the links from the first block to the head, the body that each
+//!    decision names, every signature and foreign proof in it, and the roots that it comes to.
+//! 3. The books, kept anew over what all shards said: nothing is spent twice or made of nothing,
+//!    and each session ends everywhere alike.
+//! 4. The receipts: one of each committed session, in the books' order.
 
-use std::collections::BTreeMap;
+mod books;
+mod replay;
 
-use cosi::{merkle::tree, wire::Wire};
-use omniledger::{
-    Decision, Genesis, Receipt, Session, Stranger, Transaction,
-    chain::genesis_header,
-    genesis::GenesisError,
-    ledger::Ledger,
-    skipchain::{Header, Proof},
-    utxo::Utxo,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
 };
+
+use cosi::wire::Wire;
+use omniledger::{
+    EpochProof, Genesis, Receipt, Session, Stranger,
+    atomix::{Outcome, Place},
+    epoch::EpochError,
+    message::Proof,
+};
+
+use self::{
+    books::{Books, Closed, Flaw},
+    replay::Replayed,
+};
+
+/// A ledger as a stranger gets it. Of these bytes none is believed but the genesis's.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    pub(crate) genesis: Vec<u8>,
+    pub(crate) epoch: Vec<u8>,
+    pub(crate) shards: Vec<ShardFiles>,
+    /// In the order of [`order`].
+    pub(crate) receipts: Vec<Vec<u8>>,
+}
+
+/// A shard as a stranger gets it.
+#[derive(Clone, Debug)]
+pub(crate) struct ShardFiles {
+    /// The links of level 0 from the first block to the head.
+    pub(crate) chain: Vec<u8>,
+    /// The same head by the fewest links.
+    pub(crate) head: Vec<u8>,
+    /// The body of each block, from block 1 on.
+    pub(crate) bodies: Vec<Vec<u8>>,
+}
 
 /// What an audit finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Audit {
-    /// Transactions proven to be in the chain.
+    /// Transactions whose receipts hold.
     pub(crate) verified: usize,
-    /// What they spend, and what they create, in the ledger's smallest unit.
+    /// What all committed transactions of the ledger spend, and what they create, in its smallest
+    /// unit. The rest is burnt.
     pub(crate) value_in: u128,
     pub(crate) value_out: u128,
-    /// Outputs that are unspent at the end, and what they are worth.
+    /// Outputs that are unspent and not locked at the end, and what they are worth.
     pub(crate) unspent: usize,
     pub(crate) value_unspent: u128,
+    /// Sessions with a lock that was neither committed everywhere nor given back.
+    pub(crate) locks_left: usize,
+    /// Sessions that every output shard created the outputs of.
+    pub(crate) committed: usize,
+    /// Sessions that a shard rejected.
+    pub(crate) aborted: usize,
+    /// Locks given back, one a session and shard.
+    pub(crate) given_back: usize,
+    /// Committed sessions that touch more than one shard.
+    pub(crate) cross_shard: usize,
+    /// What dealt the validators to the shards.
+    pub(crate) randomness: [u8; 32],
+    /// Bytes of the proof of the epoch.
+    pub(crate) transcript_bytes: usize,
     /// Bytes of each receipt.
     pub(crate) receipts: Vec<usize>,
+    /// The shards, in order.
+    pub(crate) shards: Vec<ShardAudit>,
 }
 
-/// What does not hold, and in which receipt, counted from 0.
+/// What an audit finds of a shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ShardAudit {
+    pub(crate) validators: usize,
+    /// Blocks after the first one, which nobody decided.
+    pub(crate) blocks: u64,
+    /// What the shard said in them.
+    pub(crate) entries: usize,
+    /// Bytes of all links of level 0, and of the shortest proof of the head.
+    pub(crate) chain_bytes: usize,
+    pub(crate) head_bytes: usize,
+    /// How many links the shortest proof has.
+    pub(crate) head_links: usize,
+}
+
+/// Where something does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// In what the parts come to together.
+    Whole,
+    Genesis,
+    Epoch,
+    Shard(u16),
+    Chain(u16),
+    Head(u16),
+    /// In what a shard's blocks come to together.
+    Blocks(u16),
+    /// In a shard's block with this index.
+    Block(u16, u64),
+    /// Counted from 0.
+    Receipt(usize),
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => f.write_str("the ledger"),
+            Self::Genesis => f.write_str("the genesis"),
+            Self::Epoch => f.write_str("the epoch"),
+            Self::Shard(shard) => write!(f, "shard {shard}"),
+            Self::Chain(shard) => write!(f, "shard {shard}'s chain"),
+            Self::Head(shard) => write!(f, "shard {shard}'s head"),
+            Self::Blocks(shard) => write!(f, "shard {shard}'s blocks"),
+            Self::Block(shard, index) => write!(f, "shard {shard}'s block {index}"),
+            Self::Receipt(number) => write!(f, "receipt {number}"),
+        }
+    }
+}
+
+/// What does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{check}: {why}")]
+#[error("{part}: {check}: {why}")]
 pub(crate) struct Broken {
-    pub(crate) receipt: Option<usize>,
+    pub(crate) part: Part,
     pub(crate) check: &'static str,
     pub(crate) why: String,
 }
 
 impl Broken {
-    fn of(receipt: usize, check: &'static str, why: impl ToString) -> Self {
-        Self { receipt: Some(receipt), check, why: why.to_string() }
+    fn of(part: Part, check: &'static str, why: impl ToString) -> Self {
+        Self { part, check, why: why.to_string() }
     }
 
     pub(crate) fn whole(check: &'static str, why: impl ToString) -> Self {
-        Self { receipt: None, check, why: why.to_string() }
+        Self::of(Part::Whole, check, why)
+    }
+
+    fn flaw(part: Part) -> impl Fn(Flaw) -> Self {
+        move |Flaw { check, why }| Self::of(part, check, why)
     }
 }
 
-/// Where the next transaction must stand: a block's index, and the position in it.
-type Place = (u64, u64);
+fn decode<T: Wire>(part: Part, bytes: &[u8]) -> Result<T, Broken> {
+    T::decode(bytes).map_err(|error| Broken::of(part, "encoding", error))
+}
 
-/// Audits a chain, of which `receipts` prove every transaction in its order: each is proven, none
-/// is left out, no output is spent twice, no value made or lost, and what is left is what the
-/// head's state root says.
-pub(crate) fn audit(
-    genesis: &Genesis,
-    chain: &Proof<Decision>,
-    receipts: impl IntoIterator<Item = Vec<u8>>,
-) -> Result<Audit, Broken> {
-    let genesis_broken = |error: GenesisError| Broken::whole(GENESIS, error);
-    let mut stranger = Stranger::new(genesis).map_err(genesis_broken)?;
-    stranger.verify_chain(chain).map_err(|error| Broken::whole(LINKS, error))?;
-    if chain.links().iter().any(|link| link.level() != 0) {
-        return Err(Broken::whole(LINKS, "the chain skips blocks, whose transactions nobody sees"));
-    }
-    let headers = headers(genesis, chain).map_err(genesis_broken)?;
-    let mut books = Books::open(genesis).map_err(genesis_broken)?;
-    let mut expected = skip_empty(&headers, (0, 0));
-    for (number, bytes) in receipts.into_iter().enumerate() {
-        let receipt =
-            Receipt::decode(&bytes).map_err(|error| Broken::of(number, "encoding", error))?;
-        let proven =
-            stranger.verify(&receipt).map_err(|error| Broken::of(number, "proof", error))?;
-        let place = (proven.header.index, proven.at);
-        if place < expected {
-            let why = "the receipt before it is of this place or of a later one";
-            return Err(Broken::of(number, "order", why));
+/// Audits a ledger of which there must be a receipt of each of the `wanted` sessions, and of no
+/// other; by default of all that are committed.
+pub(crate) fn audit(files: &Files, wanted: Option<&BTreeSet<Session>>) -> Result<Audit, Broken> {
+    let genesis: Genesis = decode(Part::Genesis, &files.genesis)?;
+    let proof: EpochProof = decode(Part::Epoch, &files.epoch)?;
+    let mut stranger = Stranger::new(&genesis, &proof).map_err(|error| {
+        if let EpochError::Genesis(error) = error {
+            return Broken::of(Part::Genesis, "genesis", error);
         }
-        if place > expected || header(&headers, place.0) != Some(&proven.header) {
-            let why = format!("a transaction is missing: {expected:?} before {place:?}");
-            return Err(Broken::of(number, "completeness", why));
-        }
-        expected = if proven.at.checked_add(1) == Some(proven.of) {
-            skip_empty(&headers, (place.0, u64::MAX))
-        } else {
-            (place.0, place.1.saturating_add(1))
-        };
-        books.enter(number, &proven.session, receipt.transaction)?;
-        books.audit.receipts.push(bytes.len());
-    }
-    if header(&headers, expected.0).is_some() {
-        let why = format!("no receipts from {expected:?} on, and the chain goes on");
-        return Err(Broken::whole("completeness", why));
-    }
-    books.close(genesis, headers.last())
+        // A genesis that was touched makes a ledger of another name, whose epoch this is not.
+        Broken::of(
+            Part::Epoch,
+            "epoch",
+            format!("{error} (this file, or genesis.bin, is not as it was written)"),
+        )
+    })?;
+    let shards = replay::replay(&genesis, &stranger, &files.shards)?;
+    let closed = settle(&genesis, &shards)?;
+    let mut receipts =
+        Receipts { stranger: &mut stranger, shards: &shards, places: places(&shards) };
+    let verified = receipts.check(&files.receipts, &closed.committed, wanted)?;
+    Ok(Audit {
+        verified,
+        randomness: stranger.epoch().randomness().0,
+        transcript_bytes: files.epoch.len(),
+        receipts: files.receipts.iter().map(Vec::len).collect(),
+        shards: shards.iter().zip(&files.shards).map(|(shard, files)| shard.audit(files)).collect(),
+        ..closed.audit
+    })
 }
 
-/// The check that a genesis fails.
-pub(crate) const GENESIS: &str = "genesis";
-/// The check that a chain fails.
-pub(crate) const LINKS: &str = "links";
-
-/// The headers of a chain that was verified, the genesis's first.
-fn headers(genesis: &Genesis, chain: &Proof<Decision>) -> Result<Vec<Header>, GenesisError> {
-    let mut headers = vec![genesis_header(genesis)?];
-    for link in chain.links() {
-        let next = headers.last().and_then(|from| link.follow(from, &from.id()));
-        headers.extend(next);
+/// Keeps the books over what all shards said, and compares what is left with the shards' states.
+fn settle(genesis: &Genesis, shards: &[Replayed]) -> Result<Closed, Broken> {
+    let mut books = Books::open(genesis.granted());
+    for (session, declaration) in shards.iter().flat_map(Replayed::declarations) {
+        books.declare(session, declaration);
     }
-    Ok(headers)
-}
-
-fn header(headers: &[Header], index: u64) -> Option<&Header> {
-    headers.get(usize::try_from(index).ok()?)
-}
-
-/// The first place after the block of this one. A block without transactions has none.
-fn skip_empty(headers: &[Header], (block, _): Place) -> Place {
-    let mut next = block.saturating_add(1);
-    let empty = tree::root([]);
-    while header(headers, next).is_some_and(|header| header.payload_root == empty) {
-        next = next.saturating_add(1);
+    for (shard, index, verdict) in shards.iter().flat_map(Replayed::verdicts) {
+        books.enter(verdict).map_err(Broken::flaw(Part::Block(shard, index)))?;
     }
-    (next, 0)
-}
-
-/// The ledger kept twice: as values by output, and as a validator keeps it.
-struct Books {
-    unspent: BTreeMap<[u8; 32], u64>,
-    ledger: Utxo,
-    audit: Audit,
-}
-
-impl Books {
-    fn open(genesis: &Genesis) -> Result<Self, GenesisError> {
-        let unspent = genesis.granted().map(|grant| (grant.outpoint.id, grant.value)).collect();
-        Ok(Self { unspent, ledger: genesis.ledger()?, audit: Audit::default() })
+    for shard in shards {
+        books.compare(&shard.state).map_err(Broken::flaw(Part::Blocks(shard.number)))?;
     }
+    books.close().map_err(Broken::flaw(Part::Whole))
+}
 
-    /// Enters the transaction that receipt `number` proves.
-    fn enter(
+/// Where a shard said something: the block, the position in it, and of how many.
+type Position = (u64, u64, u64);
+
+/// Where each shard said what. A rejection may stand twice, and no receipt shows any.
+fn places(shards: &[Replayed]) -> BTreeMap<(u16, Session, Outcome), Position> {
+    let of = |shard: &Replayed| {
+        let number = shard.number;
+        let places = shard
+            .places()
+            .map(move |(verdict, position)| ((number, verdict.session, verdict.outcome), position));
+        places.collect::<Vec<_>>()
+    };
+    shards.iter().flat_map(of).collect()
+}
+
+/// Where the log has what a proof proves. `None`: the state is to show it.
+fn position(proof: &Proof) -> Option<Position> {
+    match &proof.inclusion.place {
+        Place::Logged(path) => Some((proof.height, path.index(), path.len())),
+        Place::Kept { .. } => None,
+    }
+}
+
+/// By what receipts are sorted: the first of their proofs, by block, shard and position.
+pub(crate) fn order(receipt: &Receipt) -> Option<(u64, u16, u64)> {
+    let key = |proof: &Proof| position(proof).map(|(height, at, _)| (height, proof.shard, at));
+    receipt.said.iter().filter_map(key).min()
+}
+
+struct Receipts<'a> {
+    stranger: &'a mut Stranger,
+    shards: &'a [Replayed],
+    places: BTreeMap<(u16, Session, Outcome), Position>,
+}
+
+impl Receipts<'_> {
+    /// Checks every receipt, that none is missing, and none is too many. Returns how many.
+    fn check(
         &mut self,
-        number: usize,
-        session: &Session,
-        transaction: Transaction,
-    ) -> Result<(), Broken> {
-        let declared = &transaction.declaration;
-        let (mut spent, mut created) = (0u128, 0u128);
-        for input in declared.inputs.iter() {
-            if self.unspent.remove(&input.outpoint.id) != Some(input.value) {
-                return Err(Broken::of(number, "double spend", "an input is not unspent"));
+        receipts: &[Vec<u8>],
+        committed: &BTreeMap<Session, BTreeSet<(u16, Outcome)>>,
+        wanted: Option<&BTreeSet<Session>>,
+    ) -> Result<usize, Broken> {
+        let mut wanted: BTreeSet<_> =
+            wanted.cloned().unwrap_or_else(|| committed.keys().copied().collect());
+        let mut expected = BTreeMap::new();
+        for (session, said) in committed {
+            if wanted.remove(session) {
+                let key = said.iter().filter_map(|(shard, outcome)| {
+                    let (height, at, _) = self.places.get(&(*shard, *session, *outcome))?;
+                    Some((*height, *shard, *at))
+                });
+                expected.insert((key.min(), *session), *session);
             }
-            spent = spent.saturating_add(input.value.into());
         }
-        for output in declared.created(*session) {
-            self.unspent.insert(output.outpoint.id, output.value);
-            created = created.saturating_add(output.value.into());
+        if let Some(session) = wanted.first() {
+            return Err(Broken::whole("commitment", format!("{session} is not committed")));
         }
-        if spent != created {
-            let why = format!("{spent} came in and {created} went out");
-            return Err(Broken::of(number, "conservation", why));
+        let mut expected = expected.into_values();
+        for (number, bytes) in receipts.iter().enumerate() {
+            let session = self.prove(number, bytes)?;
+            let next = expected.next();
+            if next != Some(session) {
+                let next = next.map_or_else(|| "none".to_owned(), |next| next.to_string());
+                let why = format!("it is of {session}, and due here is one of {next}");
+                return Err(Broken::of(Part::Receipt(number), "order", why));
+            }
         }
-        self.audit.verified = self.audit.verified.saturating_add(1);
-        self.audit.value_in = self.audit.value_in.saturating_add(spent);
-        self.audit.value_out = self.audit.value_out.saturating_add(created);
-        let checked = self.ledger.check(vec![transaction]).results.pop();
-        let checked = checked
-            .and_then(Result::ok)
-            .ok_or_else(|| Broken::of(number, "transaction", "it is not well-formed"))?;
-        self.ledger.apply(&checked).map_err(|error| Broken::of(number, "transaction", error))
+        match expected.next() {
+            None => Ok(receipts.len()),
+            Some(session) => {
+                let why = format!("it is missing: {session} is committed and has no receipt");
+                Err(Broken::of(Part::Receipt(receipts.len()), "completeness", why))
+            }
+        }
     }
 
-    /// Compares what is left with what was granted, and with what the head says.
-    fn close(mut self, genesis: &Genesis, head: Option<&Header>) -> Result<Audit, Broken> {
-        self.audit.unspent = self.unspent.len();
-        self.audit.value_unspent = self.unspent.values().map(|value| u128::from(*value)).sum();
-        let granted: u128 = genesis.grants.iter().map(|grant| u128::from(grant.value)).sum();
-        if granted != self.audit.value_unspent {
-            let why = format!("{granted} were granted and {} are left", self.audit.value_unspent);
-            return Err(Broken::whole("conservation", why));
+    /// The session that this receipt proves by what stands in the audited chains.
+    fn prove(&mut self, number: usize, bytes: &[u8]) -> Result<Session, Broken> {
+        let broken = |check, why: String| Broken::of(Part::Receipt(number), check, why);
+        let receipt: Receipt = decode(Part::Receipt(number), bytes)?;
+        let proven = self.stranger.verify(&receipt);
+        let session = proven.map_err(|error| broken("proof", error.to_string()))?.session;
+        for proof in receipt.said.iter() {
+            replay::shows(self.shards, proof).map_err(|why| broken("fork", why))?;
+            let place = self.places.get(&(proof.shard, session, proof.outcome)).copied();
+            if place.is_none() || place != position(proof) {
+                let why = format!("shard {} said this at {place:?} and not there", proof.shard);
+                return Err(broken("place", why));
+            }
         }
-        if head.and_then(|head| head.state_root) != Some(self.ledger.root()) {
-            let why = "the head's state root is not that of its transactions";
-            return Err(Broken::whole("state", why));
-        }
-        Ok(self.audit)
+        Ok(session)
     }
 }
 

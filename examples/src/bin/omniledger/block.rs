@@ -3,15 +3,21 @@
 //! The graph, the outputs' values and the order are the block's. What the block does not show
 //! is filled in:
 //!
+//! - An output's shard is SHA-256(txid ‖ vout) mod the number of shards, with the hash as a
+//!   big-endian number and the outpoint encoded as in a transaction; wherever the output comes
+//!   from.
 //! - An output from outside the block is granted at genesis, to an owner that follows from its
 //!   outpoint. What a transaction creates beyond the inputs whose values the block shows is
 //!   shared among its grants, as evenly as satoshis allow and the first ones taking the rest.
 //! - The coinbase spends one grant.
 //! - The owner of an output follows from its script: the seed of the key is SHA-256(script).
 //! - Where the inputs exceed the outputs, the surplus goes to a fee output, whose owner is that
-//!   of the coinbase's first output. It is the transaction's last output.
+//!   of the coinbase's first output. It is the transaction's last output, and its vout the next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+};
 
 use bitcoin::{
     Block, OutPoint, TxOut, Txid,
@@ -21,8 +27,12 @@ use bitcoin::{
 };
 use cosi::keys::{PublicKeyBytes, Seed, SigningKey};
 use omniledger::{
+    Transaction,
+    atomix::{
+        Declaration, Input, Output,
+        transaction::{BuildError, MAX_INPUTS, MAX_OUTPUTS},
+    },
     genesis::{Genesis, Grant, MAX_GRANTS},
-    transaction::{BuildError, Declaration, Input, MAX_INPUTS, MAX_OUTPUTS, Output, Transaction},
 };
 
 /// Bitcoin mainnet block 702861, as the network sends it.
@@ -96,7 +106,12 @@ pub(crate) struct Statistics {
     pub(crate) largest: usize,
     /// Outputs worth nothing.
     pub(crate) zero_outputs: usize,
+    /// Transactions that take from one shard or give to another.
+    pub(crate) cross_shard: usize,
 }
+
+/// How many blocks after its shard's first one a transaction may be accepted.
+pub(crate) const DEADLINE: u32 = 1 << 16;
 
 /// What a transaction spends.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +131,7 @@ struct Planned {
 /// A block's transactions, before the ledger that they are for has a genesis.
 #[derive(Debug)]
 pub(crate) struct Scenario {
+    id: [u8; 32],
     grants: Vec<Grant>,
     planned: Vec<Planned>,
     keys: Keys,
@@ -123,8 +139,9 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    /// Reads one block, in binary or in hex, and checks that it is as it was mined.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, BlockError> {
+    /// Reads one block, in binary or in hex, checks that it is as it was mined, and deals its
+    /// outputs to so many shards.
+    pub(crate) fn read(bytes: &[u8], shards: u16) -> Result<Self, BlockError> {
         let text = str::from_utf8(bytes).ok().map(str::trim);
         let binary = text.and_then(|text| Vec::from_hex(text).ok());
         let block: Block = deserialize(binary.as_deref().unwrap_or(bytes))
@@ -138,12 +155,13 @@ impl Scenario {
         if !block.check_merkle_root() || !block.check_witness_commitment() {
             return Err(BlockError::Commitment);
         }
-        Self::plan(&block)
+        Self::plan(&block, shards)
     }
 
-    fn plan(block: &Block) -> Result<Self, BlockError> {
+    fn plan(block: &Block, shards: u16) -> Result<Self, BlockError> {
         let miner = block.txdata.first().and_then(|coinbase| coinbase.output.first());
-        let mut plan = Plan::new(block.txdata.iter().map(bitcoin::Transaction::compute_txid));
+        let txids = block.txdata.iter().map(bitcoin::Transaction::compute_txid);
+        let mut plan = Plan::new(txids, shards);
         let miner = plan.keys.add(miner.map_or(&[], |output| output.script_pubkey.as_bytes()));
         for (position, transaction) in block.txdata.iter().enumerate() {
             plan.add(position, transaction, miner)?;
@@ -152,12 +170,18 @@ impl Scenario {
         if grants.len() > MAX_GRANTS {
             return Err(BlockError::Grants);
         }
-        Ok(Self { grants, planned, keys, statistics })
+        let id = block.block_hash().to_byte_array();
+        Ok(Self { id, grants, planned, keys, statistics })
     }
 
     /// What the genesis must grant.
     pub(crate) fn grants(&self) -> &[Grant] {
         &self.grants
+    }
+
+    /// The block's hash.
+    pub(crate) const fn id(&self) -> [u8; 32] {
+        self.id
     }
 
     /// What the block has to offer.
@@ -167,7 +191,7 @@ impl Scenario {
 
     /// The transactions in the block's order, signed for the ledger of `genesis`.
     pub(crate) fn sign(&self, genesis: &Genesis) -> Result<Vec<Transaction>, BlockError> {
-        if *genesis.grants != *self.grants {
+        if !genesis.grants.starts_with(&self.grants) {
             return Err(BlockError::Genesis);
         }
         let id = genesis.id();
@@ -184,7 +208,8 @@ impl Scenario {
             let inputs = inputs.ok_or(BlockError::Order { position })?;
             let error = |error| BlockError::Transaction { position, error };
             let nonce = u64::try_from(position).unwrap_or(u64::MAX);
-            let declared = Declaration::new(0, nonce, inputs, outputs.clone()).map_err(error)?;
+            let declared =
+                Declaration::new(0, nonce, DEADLINE, inputs, outputs.clone()).map_err(error)?;
             created.push(declared.created(declared.session(&id)).collect());
             signed.push(declared.sign(&id, |owner| self.keys.0.get(owner)).map_err(error)?);
         }
@@ -209,6 +234,7 @@ impl Keys {
 
 /// A scenario in the making.
 struct Plan {
+    shards: u16,
     txids: Vec<Txid>,
     members: BTreeSet<Txid>,
     /// The block's outputs that are unspent so far, with their values.
@@ -224,9 +250,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(txids: impl Iterator<Item = Txid>) -> Self {
+    fn new(txids: impl Iterator<Item = Txid>, shards: u16) -> Self {
         let txids: Vec<Txid> = txids.collect();
         Self {
+            shards,
             members: txids.iter().copied().collect(),
             txids,
             unspent: BTreeMap::new(),
@@ -255,8 +282,11 @@ impl Plan {
             }
             sources.push(source);
         }
-        let outputs = transaction.output.iter().map(|output| Output {
-            shard: 0,
+        let txid = self.txids.get(position).copied().ok_or(BlockError::Order { position })?;
+        let shards = self.shards;
+        let shard = |vout| shard_of(&OutPoint { txid, vout }, shards);
+        let outputs = (0..).zip(&transaction.output).map(|(vout, output)| Output {
+            shard: shard(vout),
             value: output.value.to_sat(),
             owner: self.keys.add(output.script_pubkey.as_bytes()),
         });
@@ -273,7 +303,8 @@ impl Plan {
             }
         }
         if let Some(value) = spent.checked_sub(created).filter(|surplus| *surplus > 0) {
-            outputs.push(Output { shard: 0, value, owner: miner });
+            let vout = u32::try_from(outputs.len()).unwrap_or(u32::MAX);
+            outputs.push(Output { shard: shard(vout), value, owner: miner });
             self.statistics.fees = self.statistics.fees.saturating_add(1);
         }
         let error = match (sources.len() > MAX_INPUTS, outputs.len() > MAX_OUTPUTS) {
@@ -285,8 +316,8 @@ impl Plan {
             return Err(BlockError::Transaction { position, error });
         }
         self.depths.push(depth.saturating_add(1));
-        self.offer(position, &transaction.output);
         self.count(&sources, &outputs);
+        self.offer(position, &transaction.output);
         self.planned.push(Planned { sources, outputs });
         Ok(())
     }
@@ -301,8 +332,19 @@ impl Plan {
             return Err(BlockError::Order { position });
         }
         let source = Source::Grant(self.grants.len());
-        self.grants.push(Grant { owner: self.keys.add(&serialize(spent)), value: 0 });
+        let (shard, owner) = (shard_of(spent, self.shards), self.keys.add(&serialize(spent)));
+        self.grants.push(Grant { shard, owner, value: 0 });
         Ok((source, 0))
+    }
+
+    /// The shard of what a transaction spends.
+    fn shard_of(&self, source: &Source) -> Option<u16> {
+        match *source {
+            Source::Grant(at) => self.grants.get(at).map(|grant| grant.shard),
+            Source::Earlier { transaction, output } => {
+                self.planned.get(transaction)?.outputs.get(output).map(|output| output.shard)
+            }
+        }
     }
 
     /// Lets later transactions spend these outputs.
@@ -316,7 +358,11 @@ impl Plan {
     }
 
     fn count(&mut self, sources: &[Source], outputs: &[Output]) {
+        let from = sources.iter().filter_map(|source| self.shard_of(source));
+        let parties: BTreeSet<u16> =
+            from.chain(outputs.iter().map(|output| output.shard)).collect();
         let so_far = &mut self.statistics;
+        so_far.cross_shard = so_far.cross_shard.saturating_add(usize::from(parties.len() > 1));
         let zero_outputs = outputs.iter().filter(|output| output.value == 0).count();
         so_far.transactions = so_far.transactions.saturating_add(1);
         so_far.inputs = so_far.inputs.saturating_add(sources.len());
@@ -326,6 +372,14 @@ impl Plan {
         so_far.depth = self.depths.iter().copied().max().unwrap_or_default();
         so_far.largest = so_far.largest.max(sources.len());
     }
+}
+
+/// The shard of an output: SHA-256(txid ‖ vout) mod `shards`.
+fn shard_of(output: &OutPoint, shards: u16) -> u16 {
+    let shards = NonZeroU32::new(shards.into()).unwrap_or(NonZeroU32::MIN);
+    let digest = sha256::Hash::hash(&serialize(output)).to_byte_array();
+    let digit = |rest: u32, byte: u8| (rest << 8 | u32::from(byte)) % shards;
+    u16::try_from(digest.into_iter().fold(0, digit)).unwrap_or_default()
 }
 
 /// Shares `value` out among `grants`. Without any, there must be nothing to share.
@@ -344,5 +398,7 @@ fn sum(values: impl IntoIterator<Item = u64>) -> Option<u64> {
     values.into_iter().try_fold(0, u64::checked_add)
 }
 
+#[cfg(test)]
+mod mined;
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,22 @@
 //! What the program is asked for.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, num::NonZeroU16, path::PathBuf, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser};
 use cosi::roster::faulty;
 
 const ABOUT: &str = "\
-Commits the transactions of a Bitcoin block on a replicated ledger, all validators in this one \
-process on a simulated network, and lets a light client that trusts only the genesis check \
-every one of them.";
+Commits the transactions of a Bitcoin block on a sharded ledger, all validators in this one \
+process on a simulated network: they draw public randomness, which deals them into shards, the \
+shards commit, most transactions across several, and a light client that trusts only the \
+genesis checks every one of them.";
 
 const MORE: &str = "\
 Examples:
   omniledger                                the 2,500 transactions of mainnet block 702861
-  omniledger --adversary equivocate         the same, with 2 of 7 validators lying
+  omniledger --adversary equivocate         the same, with 2 of 7 validators lying in each shard
+  omniledger --validators 64 --shards 8     more of both
+  omniledger --conflicts 100                100 double spends beside it, of which none succeeds
   omniledger --block FILE --export DIR      your own block, and proofs to keep
   omniledger verify DIR                     checks those proofs, with nothing else in hand
   omniledger --seed 7 --json | tail -n 1    one JSON object for a program to read
@@ -37,6 +40,8 @@ pub(crate) enum Args {
 pub(crate) struct Run {
     /// How many validators there are.
     pub(crate) validators: u16,
+    /// How many shards they are dealt into.
+    pub(crate) shards: u16,
     /// How many of them are Byzantine. None without an adversary.
     pub(crate) byzantine: u16,
     /// What the Byzantine ones do.
@@ -45,8 +50,10 @@ pub(crate) struct Run {
     pub(crate) seed: u64,
     /// How long a message takes one way.
     pub(crate) latency: Duration,
-    /// How often each validator crashes and restarts.
+    /// How often each node crashes and restarts.
     pub(crate) restarts: u16,
+    /// How many outputs two wallets race to spend.
+    pub(crate) conflicts: u16,
     /// The block to commit, if not the one built in.
     pub(crate) block: Option<PathBuf>,
     /// Whether to print JSON.
@@ -75,11 +82,16 @@ struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
 
-    /// How many validators there are
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = value_parser!(u16).range(4..=256))]
+    /// How many validators there are, at least four a shard
+    #[arg(long, value_name = "N", default_value_t = 28, value_parser = value_parser!(u16).range(4..=256))]
     validators: u16,
 
-    /// How many validators the adversary has, fewer than a third [default: 2, or as many as may be]
+    /// How many shards they are dealt into
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u16).range(1..=64))]
+    shards: u16,
+
+    /// How many validators the adversary has, in each shard fewer than a third
+    /// [default: as many as may be]
     #[arg(long, value_name = "N")]
     byzantine: Option<u16>,
 
@@ -95,9 +107,14 @@ struct Cli {
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = value_parser!(u64).range(..=10_000))]
     latency_ms: u64,
 
-    /// How often each validator crashes and restarts from its journal
+    /// How often each validator and each wallet crashes and restarts from its journal
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(..=16))]
     restarts: u16,
+
+    /// How many double spends to attempt beside the block: for each, two wallets race to spend one
+    /// output across shards. At most one succeeds, and the other's locks are given back
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u16).range(..=1000))]
+    conflicts: u16,
 
     /// Commits this raw Bitcoin block, in binary or hex, in place of the one built in
     #[arg(long, value_name = "FILE")]
@@ -107,7 +124,8 @@ struct Cli {
     #[arg(long)]
     json: bool,
 
-    /// Writes the genesis, the chain and a proof for each transaction to this directory
+    /// Writes the genesis, how the shards came about, their blocks, and a proof for each transaction
+    /// to this directory
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
 }
@@ -137,41 +155,64 @@ impl Args {
 
 impl Cli {
     fn run(self) -> Result<Run, clap::Error> {
-        let most = u16::try_from(faulty(self.validators.into())).unwrap_or(u16::MAX);
-        let byzantine = match (self.adversary, self.byzantine) {
-            (Adversary::None, None | Some(0)) => 0,
-            (Adversary::None, Some(_)) => {
-                return Err(refuse(
-                    "--byzantine needs something for them to do: \
-                     add --adversary silent, garbage or equivocate",
-                ));
-            }
-            (_, None) => most.min(2),
-            (_, Some(0)) => {
-                return Err(refuse("an adversary needs a validator: give --byzantine 1 or more"));
-            }
-            (_, Some(some)) if some <= most => some,
-            (_, Some(many)) => {
-                let validators = self.validators;
-                let needed = u32::from(many).saturating_mul(3).saturating_add(1);
-                return Err(refuse(&format!(
-                    "{validators} validators withstand at most {most} Byzantine ones, not {many}: \
-                     give --byzantine {most} or less, or --validators {needed} or more"
-                )));
-            }
-        };
+        let least = self.shards.saturating_mul(4);
+        if self.validators < least {
+            let (validators, shards) = (self.validators, self.shards);
+            return Err(refuse(&format!(
+                "{shards} shards take {least} validators at least, four each, and there are \
+                 {validators}: give --validators {least} or more, or fewer --shards"
+            )));
+        }
         Ok(Run {
             validators: self.validators,
-            byzantine,
+            shards: self.shards,
+            byzantine: self.byzantine()?,
             adversary: self.adversary,
             seed: self.seed,
             latency: Duration::from_millis(self.latency_ms),
             restarts: self.restarts,
+            conflicts: self.conflicts,
             block: self.block,
             json: self.json,
             export: self.export,
         })
     }
+
+    fn byzantine(&self) -> Result<u16, clap::Error> {
+        let most = sizes(self.validators, self.shards).map(most_byzantine).sum();
+        match (self.adversary, self.byzantine) {
+            (Adversary::None, None | Some(0)) => Ok(0),
+            (Adversary::None, Some(_)) => Err(refuse(
+                "--byzantine needs something for them to do: \
+                 add --adversary silent, garbage or equivocate",
+            )),
+            (_, None) => Ok(most),
+            (_, Some(0)) => {
+                Err(refuse("an adversary needs a validator: give --byzantine 1 or more"))
+            }
+            (_, Some(some)) if some <= most => Ok(some),
+            (_, Some(many)) => {
+                let (validators, shards) = (self.validators, self.shards);
+                Err(refuse(&format!(
+                    "{validators} validators in {shards} shards withstand at most {most} Byzantine \
+                     ones, fewer than a third in each shard, not {many}: give --byzantine {most} \
+                     or less, or more --validators"
+                )))
+            }
+        }
+    }
+}
+
+/// How many validators each shard has.
+pub(crate) fn sizes(validators: u16, shards: u16) -> impl Iterator<Item = u16> {
+    let shards = NonZeroU16::new(shards).unwrap_or(NonZeroU16::MIN);
+    let (each, rest) = (validators / shards, validators % shards);
+    (0..shards.get()).map(move |shard| each.saturating_add(u16::from(shard < rest)))
+}
+
+/// How many Byzantine validators a shard of this size withstands.
+pub(crate) fn most_byzantine(size: u16) -> u16 {
+    u16::try_from(faulty(size.into())).unwrap_or(u16::MAX)
 }
 
 fn refuse(why: &str) -> clap::Error {
@@ -199,28 +240,32 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_help() {
         let default = Run {
-            validators: 7,
+            validators: 28,
+            shards: 4,
             byzantine: 0,
             adversary: Adversary::None,
             seed: 1,
             latency: Duration::from_millis(50),
             restarts: 1,
+            conflicts: 0,
             block: None,
             json: false,
             export: None,
         };
         assert_eq!(run(""), default);
-        let silent = Run { byzantine: 2, adversary: Adversary::Silent, ..default.clone() };
+        let silent = Run { byzantine: 8, adversary: Adversary::Silent, ..default.clone() };
         assert_eq!(run("--adversary silent"), silent);
-        let every = "--validators 10 --byzantine 3 --adversary garbage --seed 9 --latency-ms 5 \
-                     --restarts 0 --block b --json --export d";
+        let every = "--validators 10 --shards 2 --byzantine 1 --adversary garbage --seed 9 \
+                     --latency-ms 5 --restarts 0 --conflicts 3 --block b --json --export d";
         let expected = Run {
             validators: 10,
-            byzantine: 3,
+            shards: 2,
+            byzantine: 1,
             adversary: Adversary::Garbage,
             seed: 9,
             latency: Duration::from_millis(5),
             restarts: 0,
+            conflicts: 3,
             block: Some("b".into()),
             json: true,
             export: Some("d".into()),
@@ -230,18 +275,27 @@ mod tests {
     }
 
     #[test]
-    fn fewer_than_a_third_are_byzantine() {
-        for (validators, most) in [(4, 1), (6, 1), (7, 2), (9, 2), (10, 3), (100, 33), (256, 85)] {
+    fn fewer_than_a_third_of_each_shard_are_byzantine() {
+        // Validators, shards, and f in each added up by hand.
+        for (validators, shards, most) in
+            [(4, 1, 1), (7, 1, 2), (28, 4, 8), (64, 8, 16), (29, 4, 8), (10, 2, 2), (256, 64, 64)]
+        {
             let line = |byzantine| {
-                format!("--adversary equivocate --validators {validators} --byzantine {byzantine}")
+                format!(
+                    "--adversary equivocate --validators {validators} --shards {shards} \
+                     --byzantine {byzantine}"
+                )
             };
             assert_eq!(run(&line(most)).byzantine, most);
             let error = parse(&line(most + 1)).unwrap_err();
             assert_eq!(error.exit_code(), 2);
-            let mend = format!("--byzantine {most} or less, or --validators {}", 3 * most + 4);
+            let mend = format!("--byzantine {most} or less");
             assert!(error.to_string().contains(&mend), "{error}");
         }
-        assert_eq!(run("--adversary silent --validators 4").byzantine, 1);
+        assert_eq!(run("--adversary silent --validators 4 --shards 1").byzantine, 1);
+        let error = parse("--validators 15 --shards 4").unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("--validators 16 or more"), "{error}");
     }
 
     #[test]
@@ -256,6 +310,9 @@ mod tests {
             "--validators x",
             "--latency-ms 10001",
             "--restarts 17",
+            "--shards 0",
+            "--shards 65",
+            "--conflicts 1001",
             "--seed -1",
             "--unknown",
             "verify",

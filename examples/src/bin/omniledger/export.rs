@@ -1,30 +1,63 @@
 //! What a stranger needs to check a run, as files; and the stranger.
 //!
 //! ```text
-//! DIR/genesis.bin          the genesis: all that is trusted
-//! DIR/chain.bin            headers and links from the genesis to the head
-//! DIR/receipts/NNNNNN.bin  one transaction each, with all that proves it from the genesis on
+//! DIR/genesis.bin                    the genesis: all that is trusted
+//! DIR/epoch.bin                      the transcript of the randomness that dealt the shards
+//! DIR/shards/NNNN/chain.bin          a shard's headers and links, from its first block to its head
+//! DIR/shards/NNNN/head.bin           the same head by the fewest links
+//! DIR/shards/NNNN/blocks/NNNNNN.bin  what the shard was asked, block by block, from 1 on
+//! DIR/receipts/NNNNNN.bin            a committed transaction each, with all that proves it
 //! ```
 //!
-//! Every byte of every file is checked, and that the receipts are complete and in the chain's
-//! order.
+//! Every byte of every file is checked, and that there is no file too few or too many.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
 
 use cosi::wire::Wire;
-use omniledger::{Decision, Genesis, Receipt, skipchain::Proof};
+use omniledger::{Decision, EpochProof, Genesis, Receipt, skipchain::Proof};
 
-use crate::audit::{Audit, Broken, GENESIS, LINKS, audit};
+use crate::audit::{Audit, Broken, Files, Part, ShardFiles, audit, order};
 
 /// What a run leaves behind.
 pub(crate) struct Evidence {
     pub(crate) genesis: Genesis,
-    pub(crate) chain: Proof<Decision>,
-    /// In the chain's order.
+    pub(crate) epoch: EpochProof,
+    pub(crate) shards: Vec<ShardEvidence>,
+    /// In any order. `verify` asks for one of each committed session.
     pub(crate) receipts: Vec<Receipt>,
+}
+
+/// What a shard leaves behind.
+pub(crate) struct ShardEvidence {
+    /// Level-0 links from the first block to the head.
+    pub(crate) chain: Proof<Decision>,
+    /// The same head by the fewest links.
+    pub(crate) head: Proof<Decision>,
+    /// The body of each block, encoded, from block 1 on.
+    pub(crate) bodies: Vec<Vec<u8>>,
+}
+
+impl Evidence {
+    /// The bytes that are published.
+    pub(crate) fn files(&self) -> Files {
+        let shard = |ShardEvidence { chain, head, bodies }: &ShardEvidence| ShardFiles {
+            chain: chain.encode(),
+            head: head.encode(),
+            bodies: bodies.clone(),
+        };
+        let mut receipts: Vec<_> = self.receipts.iter().collect();
+        receipts.sort_by_key(|receipt| order(receipt));
+        Files {
+            genesis: self.genesis.encode(),
+            epoch: self.epoch.encode(),
+            shards: self.shards.iter().map(shard).collect(),
+            receipts: receipts.into_iter().map(Wire::encode).collect(),
+        }
+    }
 }
 
 /// What went wrong with a file.
@@ -44,12 +77,35 @@ pub(crate) enum ExportError {
 /// What a stranger finds.
 pub(crate) struct Found {
     pub(crate) genesis: Genesis,
-    pub(crate) blocks: u64,
     pub(crate) audit: Audit,
+}
+
+const GENESIS: &str = "genesis.bin";
+const EPOCH: &str = "epoch.bin";
+const SHARDS: &str = "shards";
+const CHAIN: &str = "chain.bin";
+const HEAD: &str = "head.bin";
+const BLOCKS: &str = "blocks";
+const RECEIPTS: &str = "receipts";
+
+fn shard_name(number: usize) -> String {
+    format!("{number:04}")
+}
+
+fn file_name(number: usize) -> String {
+    format!("{number:06}.bin")
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> ExportError + '_ {
     |error| ExportError::Io { path: path.into(), error }
+}
+
+fn save(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+    fs::write(path, bytes).map_err(failed(path))
+}
+
+fn load(path: &Path) -> Result<Vec<u8>, ExportError> {
+    fs::read(path).map_err(failed(path))
 }
 
 /// Makes `dir` if need be, and refuses one that holds anything.
@@ -63,49 +119,112 @@ pub(crate) fn prepare(dir: &Path) -> Result<(), ExportError> {
 
 /// Writes everything to `dir`, which is [prepared](prepare).
 pub(crate) fn write(dir: &Path, evidence: &Evidence) -> Result<(), ExportError> {
-    let receipts = dir.join("receipts");
-    fs::create_dir(&receipts).map_err(failed(&receipts))?;
-    let save = |path: PathBuf, bytes: Vec<u8>| fs::write(&path, bytes).map_err(failed(&path));
-    save(dir.join("genesis.bin"), evidence.genesis.encode())?;
-    save(dir.join("chain.bin"), evidence.chain.encode())?;
-    for (number, receipt) in evidence.receipts.iter().enumerate() {
-        save(receipts.join(format!("{number:06}.bin")), receipt.encode())?;
+    let files = evidence.files();
+    let make = |path: &Path| fs::create_dir_all(path).map_err(failed(path));
+    save(&dir.join(GENESIS), &files.genesis)?;
+    save(&dir.join(EPOCH), &files.epoch)?;
+    make(&dir.join(SHARDS))?;
+    for (number, shard) in files.shards.iter().enumerate() {
+        let path = dir.join(SHARDS).join(shard_name(number));
+        make(&path.join(BLOCKS))?;
+        save(&path.join(CHAIN), &shard.chain)?;
+        save(&path.join(HEAD), &shard.head)?;
+        for (index, body) in (1..).zip(&shard.bodies) {
+            save(&path.join(BLOCKS).join(file_name(index)), body)?;
+        }
+    }
+    make(&dir.join(RECEIPTS))?;
+    for (number, receipt) in files.receipts.iter().enumerate() {
+        save(&dir.join(RECEIPTS).join(file_name(number)), receipt)?;
     }
     Ok(())
 }
 
-/// Reads what is in `dir` and believes none of it but the genesis.
+/// Reads what is in `dir`, which must be all that was [written](write) and nothing else, and
+/// believes none of it but the genesis.
 pub(crate) fn verify(dir: &Path) -> Result<Found, ExportError> {
-    let load = |path: &Path| fs::read(path).map_err(failed(path));
-    let refused =
-        |path: &Path, check, why: String| ExportError::Refused { path: path.into(), check, why };
-    let genesis_path = dir.join("genesis.bin");
-    let genesis = Genesis::decode(&load(&genesis_path)?)
-        .map_err(|error| refused(&genesis_path, "encoding", error.to_string()))?;
-    let chain_path = dir.join("chain.bin");
-    let chain = Proof::decode(&load(&chain_path)?)
-        .map_err(|error| refused(&chain_path, "encoding", error.to_string()))?;
+    let files = read(dir)?;
+    let refused = |Broken { part, check, why }: Broken| ExportError::Refused {
+        path: path_of(dir, part),
+        check,
+        why,
+    };
+    let audit = audit(&files, None).map_err(refused)?;
+    let genesis = Genesis::decode(&files.genesis);
+    let genesis = genesis.map_err(|error| refused(Broken::whole("encoding", error)))?;
+    Ok(Found { genesis, audit })
+}
 
-    let receipts = dir.join("receipts");
-    let entries = fs::read_dir(&receipts).map_err(failed(&receipts))?;
-    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
-    let mut paths = paths.map_err(failed(&receipts))?;
-    paths.sort();
-    let files = paths.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
-    let audit = audit(&genesis, &chain, files).map_err(|broken| {
-        let Broken { receipt, check, why } = broken;
-        let path = match (receipt, check) {
-            (Some(number), _) => paths.get(number).unwrap_or(&receipts),
-            (None, GENESIS) => &genesis_path,
-            // A genesis that was touched makes a ledger of another name, which no link fits.
-            (None, LINKS) => {
-                let why = format!("{why} (this file, or genesis.bin, is not as it was written)");
-                return refused(&chain_path, check, why);
-            }
-            (None, _) => &receipts,
-        };
-        refused(path, check, why)
-    })?;
-    let blocks = u64::try_from(chain.hops()).unwrap_or(u64::MAX);
-    Ok(Found { genesis, blocks, audit })
+fn read(dir: &Path) -> Result<Files, ExportError> {
+    holds(dir, [GENESIS, EPOCH, SHARDS, RECEIPTS].map(String::from))?;
+    let mut shards = Vec::new();
+    for path in numbered(&dir.join(SHARDS), 0, shard_name)? {
+        holds(&path, [CHAIN, HEAD, BLOCKS].map(String::from))?;
+        let bodies = numbered(&path.join(BLOCKS), 1, file_name)?;
+        shards.push(ShardFiles {
+            chain: load(&path.join(CHAIN))?,
+            head: load(&path.join(HEAD))?,
+            bodies: bodies.iter().map(|path| load(path)).collect::<Result<_, _>>()?,
+        });
+    }
+    let receipts = numbered(&dir.join(RECEIPTS), 0, file_name)?;
+    Ok(Files {
+        genesis: load(&dir.join(GENESIS))?,
+        epoch: load(&dir.join(EPOCH))?,
+        shards,
+        receipts: receipts.iter().map(|path| load(path)).collect::<Result<_, _>>()?,
+    })
+}
+
+/// The paths in a directory that holds numbered entries from `first` on, and nothing else.
+fn numbered(
+    dir: &Path,
+    first: usize,
+    name: fn(usize) -> String,
+) -> Result<Vec<PathBuf>, ExportError> {
+    let names: Vec<_> = (first..).map(name).take(list(dir)?.len()).collect();
+    holds(dir, names.iter().cloned())?;
+    Ok(names.iter().map(|name| dir.join(name)).collect())
+}
+
+/// Checks that a directory holds entries of these names, and no others.
+fn holds(dir: &Path, names: impl IntoIterator<Item = String>) -> Result<(), ExportError> {
+    let (expected, found) = (BTreeSet::from_iter(names), list(dir)?);
+    let (missing, odd) = (expected.difference(&found).next(), found.difference(&expected).next());
+    let why = match (missing, odd) {
+        (None, None) => return Ok(()),
+        (Some(_), None) => "it is missing".to_owned(),
+        (Some(_), Some(odd)) => format!("it is missing, and {odd} should not be there"),
+        (None, Some(_)) => "it should not be there".to_owned(),
+    };
+    let path = missing.or(odd).map_or_else(|| dir.into(), |name| dir.join(name));
+    Err(ExportError::Refused { path, check: "layout", why })
+}
+
+/// The names in a directory. One that is no text stands for itself as far as it is.
+fn list(dir: &Path) -> Result<BTreeSet<String>, ExportError> {
+    let entries = fs::read_dir(dir).map_err(failed(dir))?;
+    let name = |entry: io::Result<fs::DirEntry>| {
+        entry.map(|entry| entry.file_name().to_string_lossy().into_owned())
+    };
+    entries.map(name).collect::<Result<_, _>>().map_err(failed(dir))
+}
+
+/// Which file a part is in.
+fn path_of(dir: &Path, part: Part) -> PathBuf {
+    let shard = |number: u16| dir.join(SHARDS).join(shard_name(number.into()));
+    match part {
+        Part::Whole => dir.into(),
+        Part::Genesis => dir.join(GENESIS),
+        Part::Epoch => dir.join(EPOCH),
+        Part::Shard(number) => shard(number),
+        Part::Chain(number) => shard(number).join(CHAIN),
+        Part::Head(number) => shard(number).join(HEAD),
+        Part::Blocks(number) => shard(number).join(BLOCKS),
+        Part::Block(number, index) => {
+            let index = usize::try_from(index).unwrap_or(usize::MAX);
+            shard(number).join(BLOCKS).join(file_name(index))
+        }
+        Part::Receipt(number) => dir.join(RECEIPTS).join(file_name(number)),
+    }
 }

@@ -1,9 +1,11 @@
-//! Commits a Bitcoin block on a replicated ledger, and checks every claim that it makes.
+//! Commits a Bitcoin block on a sharded ledger, and checks every claim that it makes.
 
 mod adversary;
 mod audit;
 mod block;
+mod cast;
 mod cli;
+mod conflicts;
 mod export;
 mod progress;
 mod report;
@@ -11,14 +13,12 @@ mod run;
 mod world;
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use cosi::wire::Wire;
-use omniledger::Peer;
+use omniledger::{Peer, Transaction};
 
 use crate::{
     audit::{Audit, Broken, audit},
@@ -73,10 +73,10 @@ fn main() -> ExitCode {
 fn run_ledger(args: &cli::Run) -> Result<(), Failure> {
     args.export.as_deref().map_or(Ok(()), export::prepare).map_err(Failure::Export)?;
     let (stopwatch, progress) = (Stopwatch::start(), Progress::new());
-    let scenario = scenario(args.block.as_deref())?;
+    let scenario = scenario(args.block.as_deref(), args.shards)?;
     let finished = run::run(args, &scenario, &progress)?;
     progress.say("checking every proof as a stranger would");
-    let audited = finished.evidence.as_ref().map_or_else(|| Err(no_wallet()), audit_run);
+    let audited = finished.evidence.as_ref().map_or_else(|| Err(no_evidence()), audit_run);
     let (found, broken) = match audited {
         Ok(found) => (found, None),
         Err(broken) => (Audit::default(), Some(broken.to_string())),
@@ -96,7 +96,7 @@ fn run_ledger(args: &cli::Run) -> Result<(), Failure> {
     if violations.is_empty() { Ok(()) } else { Err(Failure::Broken(violations)) }
 }
 
-fn scenario(block: Option<&Path>) -> Result<Scenario, Failure> {
+fn scenario(block: Option<&Path>, shards: u16) -> Result<Scenario, Failure> {
     let (path, bytes) = match block {
         None => (PathBuf::from("the block that is built in"), block::mainnet_702861().to_vec()),
         Some(path) => {
@@ -104,33 +104,45 @@ fn scenario(block: Option<&Path>) -> Result<Scenario, Failure> {
             (path.into(), bytes.map_err(|error| Failure::Read { path: path.into(), error })?)
         }
     };
-    Scenario::read(&bytes).map_err(|error| Failure::Block { path, error })
+    Scenario::read(&bytes, shards).map_err(|error| Failure::Block { path, error })
 }
 
-/// Checks what the wallet ended up with, from bytes, as somebody would who has only the genesis.
+/// Checks what the run ended up with, from bytes, as somebody would who has only the genesis.
 fn audit_run(evidence: &Evidence) -> Result<Audit, Broken> {
-    audit(&evidence.genesis, &evidence.chain, evidence.receipts.iter().map(Wire::encode))
+    audit(&evidence.files(), None)
 }
 
-fn no_wallet() -> Broken {
-    Broken::whole("wallet", "it is not there to show its proofs")
+fn no_evidence() -> Broken {
+    Broken::whole("evidence", "the wallet or a shard is not there to show its proofs")
 }
 
 /// What does not hold, beyond what the audit says.
 fn violations(finished: &Finished, found: &Audit) -> Vec<String> {
-    let Finished { world, byzantine, transactions, .. } = finished;
+    let Finished { world, placement, transactions, conflicts, .. } = finished;
     let mut violations = world.violations.clone();
-    let proven = world.proven.len();
-    if proven.saturating_add(world.aborted.len()) != transactions.len() {
+    let (proven, contested) = finished.committed();
+    if proven != transactions.len() {
         violations.push(format!("liveness: {proven} of {} are committed", transactions.len()));
     }
-    if found.verified != proven {
-        violations.push(format!("proofs: {} of {proven} are verified", found.verified));
+    if found.value_in != found.value_out {
+        violations.push(format!("value: {} came in, {} went out", found.value_in, found.value_out));
     }
-    let byzantine: BTreeSet<u16> = byzantine.iter().copied().collect();
+    if found.locks_left > 0 {
+        violations.push(format!("locks: {} sessions left theirs behind", found.locks_left));
+    }
+    let all = proven.saturating_add(contested);
+    if found.verified != all {
+        violations.push(format!("proofs: {} of {all} are verified", found.verified));
+    }
+    let spent_twice = |pair: &[Transaction; 2]| pair.iter().all(|side| finished.is_committed(side));
+    if conflicts.iter().any(spent_twice) {
+        violations.push("double spend: both sides of a conflict are committed".into());
+    }
+    violations.extend(unchecked(finished));
     for (kind, blame) in &world.faults {
         let innocent = blame.culprits.iter().find(|culprit: &&Peer| {
-            world.position(**culprit).is_none_or(|position| !byzantine.contains(&position))
+            let position = world.position(**culprit);
+            position.is_none_or(|position| !placement.byzantine.contains(&position))
         });
         if let Some(innocent) = innocent {
             let name = world.name(*innocent);
@@ -140,19 +152,52 @@ fn violations(finished: &Finished, found: &Audit) -> Vec<String> {
     violations
 }
 
+/// The honest validators that did not check every signature of every transaction which takes from
+/// their shard or gives to it.
+fn unchecked(finished: &Finished) -> Vec<String> {
+    let Finished { world, placement, transactions, .. } = finished;
+    let mut unchecked = Vec::new();
+    for (shard, info) in (0..).zip(placement.epoch.shards()) {
+        let touches = |transaction: &&Transaction| {
+            let declaration = &transaction.declaration;
+            let outputs = declaration.outputs.iter().any(|output| output.shard == shard);
+            outputs || declaration.inputs_of(shard).next().is_some()
+        };
+        let signatures = transactions.iter().filter(touches).map(|pay| pay.signatures.len());
+        let needed: usize = signatures.sum();
+        for member in info.roster().members() {
+            let peer = Peer::Validator(member.peer);
+            let byzantine =
+                world.position(peer).is_some_and(|at| placement.byzantine.contains(&at));
+            let checked = world.signatures.get(&peer).copied().unwrap_or_default();
+            if !byzantine && checked < needed {
+                let name = world.name(peer);
+                unchecked.push(format!("signatures: {name} checked {checked} of {needed}"));
+            }
+        }
+    }
+    unchecked
+}
+
 fn verify(dir: &Path) -> Result<(), Failure> {
     let found = export::verify(dir).map_err(Failure::Refused)?;
     let name = String::from_utf8_lossy(&found.genesis.name).into_owned();
+    let Audit { verified, value_in, value_out, unspent, value_unspent, .. } = found.audit;
+    let blocks: u64 = found.audit.shards.iter().map(|shard| shard.blocks).sum();
     println!(
-        "{name:?} {}: {} transactions in {} blocks are proven from the genesis on, {} came in and \
-         {} went out, no output is spent twice, and {} unspent outputs hold {}.",
+        "{name:?} {}: the randomness and the assignment of {} validators to {} shards follow from \
+         the genesis; {blocks} blocks with every proof in them hold; {} sessions are committed, {} \
+         of them across shards, {} aborted, {} locks are given back and {} left; {verified} \
+         receipts hold; {value_in} came in and {value_out} went out, no output is spent twice, and \
+         {unspent} unspent outputs hold {value_unspent}.",
         found.genesis.id(),
-        found.audit.verified,
-        found.blocks,
-        found.audit.value_in,
-        found.audit.value_out,
-        found.audit.unspent,
-        found.audit.value_unspent,
+        found.genesis.validators.len(),
+        found.genesis.shards,
+        found.audit.committed,
+        found.audit.cross_shard,
+        found.audit.aborted,
+        found.audit.given_back,
+        found.audit.locks_left,
     );
     Ok(())
 }

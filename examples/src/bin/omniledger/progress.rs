@@ -3,6 +3,7 @@
 use std::{cell::Cell, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use omniledger::Epoch;
 
 use crate::world::World;
 
@@ -31,6 +32,16 @@ impl Progress {
         self.bar.set_length(u64::try_from(transactions).unwrap_or(u64::MAX));
     }
 
+    /// Says who works where.
+    pub(crate) fn seated(&self, epoch: &Epoch) {
+        for (shard, info) in epoch.shards().iter().enumerate() {
+            let number = u16::try_from(shard).unwrap_or(u16::MAX);
+            let members: Vec<u16> = epoch.members(number).iter().map(|at| at.get()).collect();
+            let size = info.roster().size();
+            self.print(&format!("shard {shard}: {size} validators, {members:?}"));
+        }
+    }
+
     /// Shows how far the run is, when there is a new block.
     pub(crate) fn show(&self, world: &World) {
         let proven = u64::try_from(world.proven.len()).unwrap_or(u64::MAX);
@@ -40,12 +51,16 @@ impl Progress {
         if self.blocks.replace(world.blocks.len()) == world.blocks.len() {
             return;
         }
-        let Some((index, block)) = world.blocks.last_key_value() else { return };
-        self.bar.set_message(format!("block {index}"));
+        let Some(((shard, index), block)) =
+            world.blocks.iter().max_by_key(|(_, block)| block.decided)
+        else {
+            return;
+        };
+        self.bar.set_message(format!("shard {shard}, block {index}"));
         let form = if block.collective { "collectively" } else { "individually" };
         self.print(&format!(
-            "block {index}: {} transactions, decided {form} in view {} at {:.2} s",
-            block.sessions.len(),
+            "shard {shard}, block {index}: {} entries, decided {form} in view {} at {:.2} s",
+            block.entries,
             block.view,
             block.decided.since_epoch().as_secs_f64(),
         ));

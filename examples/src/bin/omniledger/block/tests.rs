@@ -1,70 +1,30 @@
 //! The block of mainnet, blocks made up, and what is no block.
 
-use bitcoin::{
-    Amount, CompactTarget, ScriptBuf, Sequence, TxIn, Witness,
-    absolute::LockTime,
-    block::{Header, Version},
-    hashes::Hash as _,
-    hex::DisplayHex,
+use bitcoin::hex::DisplayHex;
+use omniledger::{
+    atomix::{Action, Rosters, ShardState},
+    genesis::Registration,
+    ledger::{Checked, Idle, Ledger},
 };
-use cosi::roster::Member;
-use omniledger::{ledger::Ledger, utxo::Rejection};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
-use super::*;
+use super::{
+    mined::{coinbase, mined, outside, spending},
+    *,
+};
+
+const SHARDS: u16 = 4;
 
 fn genesis(scenario: &Scenario) -> Genesis {
     let mut rng = ChaCha20Rng::seed_from_u64(7);
-    let keys = (1..5).map(|seed| Seed::from_bytes([seed; 32]).signing_key());
-    let validators = keys.map(|key| Member::new(&key, &mut rng)).collect();
-    Genesis::new("block", validators, scenario.grants().to_vec()).unwrap()
-}
-
-/// A block of these transactions, as if mined, and its encoding.
-fn mined(txdata: Vec<bitcoin::Transaction>) -> Vec<u8> {
-    let header = Header {
-        version: Version::ONE,
-        prev_blockhash: bitcoin::BlockHash::all_zeros(),
-        merkle_root: bitcoin::TxMerkleNode::all_zeros(),
-        time: 0,
-        bits: CompactTarget::from_consensus(0x207f_ffff),
-        nonce: 0,
-    };
-    let mut block = Block { header, txdata };
-    block.header.merkle_root = block.compute_merkle_root().unwrap();
-    while block.header.validate_pow(block.header.target()).is_err() {
-        block.header.nonce = block.header.nonce.wrapping_add(1);
-    }
-    serialize(&block)
-}
-
-fn spending(inputs: &[OutPoint], values: &[u64]) -> bitcoin::Transaction {
-    let input = inputs.iter().map(|previous_output| TxIn {
-        previous_output: *previous_output,
-        script_sig: ScriptBuf::new(),
-        sequence: Sequence::MAX,
-        witness: Witness::new(),
-    });
-    let output = values.iter().map(|value| TxOut {
-        value: Amount::from_sat(*value),
-        script_pubkey: ScriptBuf::from_bytes(vec![7]),
-    });
-    let (input, output) = (input.collect(), output.collect());
-    let version = bitcoin::transaction::Version::TWO;
-    bitcoin::Transaction { version, lock_time: LockTime::ZERO, input, output }
-}
-
-fn outside(number: u8, vout: u32) -> OutPoint {
-    OutPoint { txid: Txid::from_byte_array([number; 32]), vout }
-}
-
-fn coinbase() -> bitcoin::Transaction {
-    spending(&[OutPoint::null()], &[50])
+    let seeds = (1..17).map(|seed| Seed::from_bytes([seed; 32]));
+    let validators = seeds.map(|seed| Registration::new(&seed, &mut rng)).collect();
+    Genesis::new("block", SHARDS, validators, scenario.grants().to_vec()).unwrap()
 }
 
 #[test]
 fn the_block_is_the_one_of_mainnet() {
-    let scenario = Scenario::read(mainnet_702861()).unwrap();
+    let scenario = Scenario::read(mainnet_702861(), SHARDS).unwrap();
     let expected = Statistics {
         transactions: 2500,
         inputs: 6518,
@@ -74,6 +34,7 @@ fn the_block_is_the_one_of_mainnet() {
         depth: 17,
         largest: 1012,
         zero_outputs: 23,
+        cross_shard: 2347,
     };
     assert_eq!(scenario.statistics(), &expected);
     assert_eq!(scenario.grants().len(), 6191);
@@ -81,7 +42,7 @@ fn the_block_is_the_one_of_mainnet() {
 
 #[test]
 fn every_transaction_keeps_the_blocks_values_and_order_and_balances() {
-    let scenario = Scenario::read(mainnet_702861()).unwrap();
+    let scenario = Scenario::read(mainnet_702861(), SHARDS).unwrap();
     let genesis = genesis(&scenario);
     let signed = scenario.sign(&genesis).unwrap();
     assert_eq!(signed, scenario.sign(&genesis).unwrap());
@@ -103,38 +64,62 @@ fn every_transaction_keeps_the_blocks_values_and_order_and_balances() {
 }
 
 #[test]
-fn the_ledger_executes_the_block_once_and_keeps_its_value() {
-    let scenario = Scenario::read(mainnet_702861()).unwrap();
-    let genesis = genesis(&scenario);
-    let mut ledger = genesis.ledger().unwrap();
-    let checks = ledger.check(scenario.sign(&genesis).unwrap());
+fn an_outputs_shard_is_its_outpoints_hash_mod_shards() {
+    let output = outside(7, 3);
+    let bytes = [&[7; 32][..], &[3, 0, 0, 0]].concat();
+    let digest = sha256::Hash::hash(&bytes).to_byte_array();
+    for shards in 1..=64 {
+        // The number's digits to the base 256, one at a time from the last.
+        let (mut place, mut sum) = (1u64, 0u64);
+        for digit in digest.iter().rev() {
+            sum = (sum + u64::from(*digit) * place) % u64::from(shards);
+            place = place * 256 % u64::from(shards);
+        }
+        assert_eq!(u64::from(shard_of(&output, shards)), sum, "{shards}");
+    }
+    let scenario = Scenario::read(mainnet_702861(), 1).unwrap();
+    assert_eq!(scenario.statistics().cross_shard, 0);
+    assert!(scenario.grants().iter().all(|grant| grant.shard == 0));
+}
+
+#[test]
+fn one_shard_executes_the_block_once_and_keeps_its_value() {
+    let scenario = Scenario::read(mainnet_702861(), 1).unwrap();
+    let genesis = Genesis { shards: 1, ..genesis(&scenario) };
+    let rules = genesis.rules();
+    let mut state = ShardState::new(genesis.shard_chain(0), 0, rules.clone(), genesis.granted());
+    let checks = rules.check(scenario.sign(&genesis).unwrap());
     assert_eq!(checks.signatures, 6518);
-    let checked = checks.results.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
     let mut unspent: BTreeMap<_, _> =
         genesis.granted().map(|coin| (coin.outpoint.id, coin.value)).collect();
     let granted: u128 = unspent.values().copied().map(u128::from).sum();
-    for transaction in &checked {
-        ledger.apply(transaction).unwrap();
-        let declared = &transaction.transaction().declaration;
+    let requests = checks.results.into_iter().map(|checked| Checked {
+        transaction: checked.unwrap(),
+        action: Action::Initialize { shown: None },
+    });
+    let (requests, rosters): (Vec<_>, _) = (requests.collect(), Rosters::new());
+    state.begin_block(0, 1).unwrap();
+    for request in &requests {
+        assert_eq!(state.perform(&rosters, request).unwrap().len(), 2);
+        let declared = request.transaction.declaration();
         for input in declared.inputs.iter() {
             assert_eq!(unspent.remove(&input.outpoint.id), Some(input.value));
         }
-        let created = declared.created(transaction.session());
+        let created = declared.created(request.transaction.session());
         unspent.extend(created.map(|coin| (coin.outpoint.id, coin.value)));
     }
     assert_eq!(unspent.values().copied().map(u128::from).sum::<u128>(), granted);
-    assert!(ledger.unspent().iter().map(|(id, _)| id).eq(unspent.keys()));
-    let root = ledger.root();
-    for transaction in &checked {
-        let again = ledger.apply(transaction);
-        assert!(matches!(again, Err(Rejection::UnknownOutpoint { .. })));
+    assert!(state.unspent().iter().map(|(id, _)| id).eq(unspent.keys()));
+    let root = state.state_root();
+    for request in &requests {
+        assert_eq!(state.perform(&rosters, request), Err(Idle::Repeated));
     }
-    assert_eq!(ledger.root(), root);
+    assert_eq!(state.state_root(), root);
 }
 
 #[test]
 fn other_genesis_grants_are_refused() {
-    let scenario = Scenario::read(&mined(vec![coinbase()])).unwrap();
+    let scenario = Scenario::read(&mined(vec![coinbase()]), SHARDS).unwrap();
     let mut genesis = genesis(&scenario);
     assert_eq!(scenario.sign(&genesis).map(|signed| signed.len()), Ok(1));
     genesis.grants = Default::default();
@@ -149,7 +134,7 @@ fn missing_value_is_granted_and_surplus_is_a_fee() {
     let last = OutPoint { vout: 2, ..first };
     let mixed = spending(&[first, outside(3, 0)], &[6]);
     let merge = spending(&[last, OutPoint { txid: miner, vout: 0 }], &[50]);
-    let scenario = Scenario::read(&mined(vec![coinbase(), pay, mixed, merge])).unwrap();
+    let scenario = Scenario::read(&mined(vec![coinbase(), pay, mixed, merge]), SHARDS).unwrap();
     let values: Vec<_> = scenario.grants().iter().map(|grant| grant.value).collect();
     assert_eq!(values, [50, 4, 4, 3, 0]);
     let signed = scenario.sign(&genesis(&scenario)).unwrap();
@@ -166,7 +151,7 @@ fn missing_value_is_granted_and_surplus_is_a_fee() {
 fn a_block_reads_the_same_in_hex() {
     let block = mined(vec![coinbase(), spending(&[outside(1, 0)], &[1])]);
     let hex = format!("{}\n", block.to_lower_hex_string());
-    let [a, b] = [&block[..], hex.as_bytes()].map(|bytes| Scenario::read(bytes).unwrap());
+    let [a, b] = [&block[..], hex.as_bytes()].map(|bytes| Scenario::read(bytes, SHARDS).unwrap());
     assert_eq!(a.grants(), b.grants());
 }
 
@@ -182,7 +167,7 @@ fn what_is_no_block_is_refused() {
         &block[..80],
         &[block, &[0]].concat(),
     ] {
-        let error = Scenario::read(bytes).unwrap_err();
+        let error = Scenario::read(bytes, SHARDS).unwrap_err();
         assert!(matches!(error, BlockError::Encoding(_)), "{error}");
         assert!(error.to_string().contains("bitcoin-cli getblock"));
     }
@@ -193,7 +178,7 @@ fn a_block_that_is_not_as_mined_is_refused() {
     let with = |at: usize| {
         let mut block = mainnet_702861().to_vec();
         block[at] ^= 1;
-        Scenario::read(&block).map(|_| ())
+        Scenario::read(&block, SHARDS).map(|_| ())
     };
     assert_eq!(with(0), Err(BlockError::Work));
     assert_eq!(with(40), Err(BlockError::Work));
@@ -203,7 +188,7 @@ fn a_block_that_is_not_as_mined_is_refused() {
 
 #[test]
 fn a_block_that_spends_what_is_not_there_is_refused() {
-    let read = |txdata| Scenario::read(&mined(txdata)).map(|_| ());
+    let read = |txdata| Scenario::read(&mined(txdata), SHARDS).map(|_| ());
     let pay = spending(&[outside(1, 0)], &[5]);
     let created = OutPoint { txid: pay.compute_txid(), vout: 0 };
     let (spend, inflate) = (spending(&[created], &[5]), spending(&[created], &[6]));
@@ -233,7 +218,7 @@ fn a_transaction_beyond_the_limits_is_refused() {
     let read = |inputs: u32, outputs| {
         let inputs: Vec<_> = (0..inputs).map(|vout| outside(1, vout)).collect();
         let large = spending(&inputs, &vec![1; outputs]);
-        Scenario::read(&mined(vec![coinbase(), large])).map(|_| ())
+        Scenario::read(&mined(vec![coinbase(), large]), SHARDS).map(|_| ())
     };
     let refused = |error| Err(BlockError::Transaction { position: 1, error });
     assert_eq!(read(2048, 4096), Ok(()));
