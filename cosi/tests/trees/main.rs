@@ -14,6 +14,7 @@ mod bounds;
 mod grove;
 mod honest;
 mod member;
+mod replays;
 mod scene;
 mod shapes;
 mod sums;
