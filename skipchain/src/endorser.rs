@@ -74,7 +74,7 @@ pub enum EndorseError {
     /// The lower links do not hold.
     #[error("the lower links do not hold: {0}")]
     Proof(#[from] ProofError),
-    /// They hold, and lead to another index.
+    /// They lead to another index. Whether they hold was not looked at.
     #[error("the lower links lead to block {index}, and the link does not end there")]
     End {
         /// Where they lead.
@@ -209,12 +209,13 @@ impl Endorser {
         if let Some(link) = lower.links().iter().position(|link| link.level() >= level) {
             return Err(EndorseError::Lower { link });
         }
-        let client = LightClient::new(from.clone(), self.opening.clone());
-        let to = client.map_err(|_| EndorseError::Header)?.verify(lower)?;
-        let index = to.header().index;
+        // Before any signature is checked: a request costs no more than the link it asks for.
+        let index = reach(from, lower);
         if index != end {
             return Err(EndorseError::End { index });
         }
+        let client = LightClient::new(from.clone(), self.opening.clone());
+        let to = client.map_err(|_| EndorseError::Header)?.verify(lower)?;
         let statement = LinkStatement::new(level, from, to.header());
         let LinkStatement { from, to, .. } = statement;
         let step = Step::none().event(Endorsed { statement, roster: self.roster });
@@ -227,4 +228,10 @@ impl Endorser {
             }
         }
     }
+}
+
+/// Where the proof leads, by the levels of its links alone.
+fn reach<A>(from: &Header, lower: &Proof<A>) -> u64 {
+    let strides = lower.links().iter().map(|link| from.shape.stride(link.level()));
+    strides.fold(lower.from_index(), |at, stride| at.saturating_add(stride.unwrap_or(u64::MAX)))
 }

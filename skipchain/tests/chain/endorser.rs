@@ -20,7 +20,7 @@ use skipchain::{
 
 use crate::{
     common::{Chain, Group, QUORUM, shape},
-    forward::{Decision, of_engine},
+    forward::{CHECKS, Decision, decision, of_engine},
 };
 
 /// What an endorsement comes to: records, and what they release.
@@ -225,6 +225,21 @@ fn only_lower_links_that_hold_and_lead_there_are_endorsed() {
         assert_eq!(refusal(genesis, 3, &lower), refused);
     }
     assert!(endorse(&mut member, genesis, 3, &below(&chain, 0, 8, 3)).is_ok());
+}
+
+/// Whoever asks has no member check the signatures of a longer way than that to the link's end.
+#[test]
+fn a_way_that_leads_elsewhere_costs_no_signature() {
+    let chain = Chain::of(1, shape(2, 8), Group::new(10..14), 64);
+    let links: Vec<_> = (0..64).map(|index| decision(&chain, index)).collect();
+    let mut member = Endorser::new(&chain.group(0).roster);
+    CHECKS.set(0);
+    let all = Proof::new(chain.header(0), links[..64].to_vec()).unwrap();
+    let refused = member.endorse(chain.header(0), 2, &all).unwrap_err();
+    assert_eq!((refused, CHECKS.get()), (EndorseError::End { index: 64 }, 0));
+    let four = Proof::new(chain.header(0), links[..4].to_vec()).unwrap();
+    assert!(member.endorse(chain.header(0), 2, &four).is_ok());
+    assert_eq!(CHECKS.get(), 4);
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn an_entry_stands_under_a_proven_block_and_no_other() {
     assert!(!elsewhere.verify(block.header(), b"entry"));
 }
 
-thread_local!(static CHECKS: Cell<u32> = const { Cell::new(0) });
+thread_local!(pub(crate) static CHECKS: Cell<u32> = const { Cell::new(0) });
 
 /// The decision of another engine, which knows nothing of links: that this roster decided on
 /// the block with this id. Counts how often it is checked.
@@ -144,7 +144,7 @@ pub(crate) fn of_engine(block: &BlockId) -> Vec<u8> {
     [b"engine", &block.0[..]].concat()
 }
 
-fn decision(chain: &Chain, index: u64) -> Link<Decision> {
+pub(crate) fn decision(chain: &Chain, index: u64) -> Link<Decision> {
     let (from, to) = (chain.header(index), chain.header(index + 1));
     let group = chain.group(index);
     let decision = Decision(group.sign_bytes(&of_engine(&to.id()), &QUORUM));
