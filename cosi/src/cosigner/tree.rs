@@ -38,7 +38,8 @@ impl Cosigner {
         statement: StatementBytes,
     ) -> Step {
         let (session, limit) = (&said.what.session, self.config.limits.calls);
-        if limit == 0 || !self.signs(session, &statement) {
+        // The own calls that others send back have no place for this member: no tree is dealt.
+        if limit == 0 || leader == self.config.me || !self.signs(session, &statement) {
             return Step::none();
         }
         let id = session.id();
