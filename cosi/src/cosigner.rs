@@ -353,6 +353,9 @@ impl Cosigner {
 
     fn validated(&mut self, cx: &mut Cx<'_>, digest: Digest, accept: bool) -> Result<Step, Error> {
         let verdict = if accept { Verdict::Accepted } else { Verdict::Refused };
+        if !accept {
+            self.withdraw_all(&digest);
+        }
         if !self.pools.values().any(|pool| pool.asks(&digest)) {
             self.remember(digest, accept)?;
         }

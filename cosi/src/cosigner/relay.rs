@@ -50,7 +50,8 @@ pub(super) enum Phase {
         own: Scalar,
         sums: Sums,
     },
-    /// There is no pair: it is on its way from one phase to the next.
+    /// There is no pair: it is on its way from one phase to the next, or the statement was refused
+    /// after the tuple was sent.
     Spent,
 }
 
@@ -59,6 +60,15 @@ impl Relay {
     pub(super) fn join(&mut self, draw: impl FnOnce() -> Drawn) {
         if let Phase::Gathering { own: own @ None, .. } = &mut self.phase {
             *own = Some(draw());
+        }
+    }
+
+    /// Takes the member's own pair out, for the statement is refused. What was answered stays.
+    pub(super) fn withdraw(&mut self) {
+        match &mut self.phase {
+            Phase::Gathering { own, .. } => *own = None,
+            Phase::Committed { .. } => self.phase = Phase::Spent,
+            Phase::Answered { .. } | Phase::Spent => {}
         }
     }
 

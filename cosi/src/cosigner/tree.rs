@@ -100,6 +100,12 @@ impl Cosigner {
         self.pass_up(leader, &session)
     }
 
+    /// Spends no pair on what is refused.
+    pub(super) fn withdraw_all(&mut self, digest: &Digest) {
+        let calls = self.pools.values_mut().flat_map(|pool| &mut pool.relays);
+        calls.filter(|relay| relay.digest == *digest).for_each(Relay::withdraw);
+    }
+
     /// Joins whatever waits for this verdict.
     pub(super) fn join_all(&mut self, cx: &mut Cx<'_>, digest: Digest) -> Step {
         let calls = self.pools.values().flat_map(|pool| &pool.relays);
@@ -139,9 +145,9 @@ impl Cosigner {
         let Waiting { said, sums, .. } = waiting;
         let challenge = &said.what;
         let (session, mask) = (&challenge.session, &challenge.mask);
+        // The statement is validated, or there were no pair: its verdict may have given way since.
         let accepted = mask.fits(self.config.roster.size())
-            && self.config.policy.accepts(&self.config.roster, mask) == Ok(true)
-            && self.case(leader, session.statement).verdict == Verdict::Accepted;
+            && self.config.policy.accepts(&self.config.roster, mask) == Ok(true);
         let pool = self.pools.get_mut(&leader);
         let Some(pool) = pool.filter(|_| accepted) else { return Step::none() };
         if let Some(other) = pool.contradiction(said) {

@@ -200,6 +200,57 @@ fn nothing_is_answered_that_is_not_validated() {
     assert_eq!(scene.faults, []);
 }
 
+/// Who committed had validated the statement, and answers though its leader has asked for more
+/// statements since than are kept.
+#[test]
+fn what_was_committed_to_is_answered_though_its_statement_gave_way() {
+    let mut scene = Scene::new(|mut config| {
+        config.limits.statements = 1;
+        config
+    });
+    let [one, two] = [b"M", b"N"].map(|statement| scene.scripts(0, statement).next().unwrap());
+    let two = Script { issued: one.issued.after(PATIENCE), ..two };
+    scene.hear(one.parent, one.call());
+    scene.validate(b"M");
+    let tuples = one.children.map(|child| scene.hear(child, said_tuple(one.leaf(child))));
+    let (_, tuple) = the_tuple(&tuples[1]);
+    scene.hear(two.parent, two.call());
+    assert_eq!(scene.asked, 2);
+    let challenge = one.challenge(&tuple, &all(&one), 7);
+    assert_eq!(scene.hear(one.parent, one.signed(&challenge, tuple.nonce)).len(), 2, "passed on");
+    let [first, second] = one.children;
+    scene.hear(first, said_sum(one.sum(&challenge, first)));
+    let answer = scene.hear(second, said_sum(one.sum(&challenge, second)));
+    assert!(matches!(&answer[..], [(_, Message::Sum(_))]));
+}
+
+/// A refusal takes the pair, whatever else is still known of the statement.
+#[test]
+fn what_is_refused_since_is_neither_committed_to_nor_answered() {
+    let refuse = Command::Validated { digest: Digest::of(b"M"), accept: false };
+    let mut scene = Scene::new(|mut config| {
+        (config.limits.statements, config.limits.validated) = (1, 0);
+        config
+    });
+    let scripts: Vec<_> = scene.scripts(0, b"M").take(2).collect();
+    let [before, after] = &scripts[..] else { panic!() };
+    let other = scene.scripts(0, b"N").next().unwrap();
+    let other = Script { issued: after.issued.after(PATIENCE), ..other };
+    for script in &scripts {
+        scene.hear(script.parent, script.call());
+    }
+    scene.validate(b"M");
+    scene.hear(after.children[0], said_tuple(after.leaf(after.children[0])));
+    let [first, second] = before.children;
+    scene.hear(first, said_tuple(before.leaf(first)));
+    let (_, tuple) = the_tuple(&scene.hear(second, said_tuple(before.leaf(second))));
+    scene.hear(other.parent, other.call());
+    scene.tell(refuse);
+    let challenge = before.challenge(&tuple, &all(before), 7);
+    assert_eq!(scene.hear(before.parent, before.signed(&challenge, tuple.nonce)), []);
+    assert_eq!(scene.pass(PATIENCE), [], "nor is the other tuple sent");
+}
+
 #[test]
 fn two_leaders_trees_do_not_mix() {
     let mut scene = Scene::ready();
