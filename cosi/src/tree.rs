@@ -11,8 +11,9 @@
 //! ```
 //!
 //! The leader L stands at the root, and a public seed, the session's name, deals the other places:
-//! see [`Tree`]. The leader draws what the name is made of, so it could choose its tree. It harms
-//! nobody but itself: a bad tree costs time alone.
+//! see [`Tree`]. The leader draws what the name is made of, so it could choose its tree. A bad tree
+//! endangers no signature and no pair. It costs time, and the uplink of those whom the leader makes
+//! inner nodes.
 //!
 //! After the trees of CoSi (Syta et al. 2016). `Groups` is the shallow one of ByzCoinX
 //! (Kokoris-Kogias et al., OmniLedger, 2018).
@@ -54,6 +55,12 @@
 //!
 //! - Set [`Config::shape`](crate::leader::Config::shape) at who leads and
 //!   [`Limits::calls`](crate::cosigner::Limits::calls) at who cosigns: it is 0 unless set.
+//! - Let cosign over trees those alone who may be made to relay: a member passes a call on to up to
+//!   255 children before it has judged the statement, and the newest call takes the oldest one's
+//!   place. `Limits::calls` bounds memory, not the rate.
+//! - Keep a leader's clock from jumping ahead. Its calls are dated, and a cosigner takes none that
+//!   is older than the last: after a jump its trees wait until the clock has caught up. Stars do
+//!   not.
 //! - Route what goes up by [`Message::is_for_leader_at`](crate::message::Message::is_for_leader_at),
 //!   and drive the timeouts of cosigners too.
 //! - Choose the leader's patience as at least the depth times a round trip and the time to
