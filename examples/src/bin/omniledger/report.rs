@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, time::Duration};
 use comfy_table::{Table, presets::NOTHING};
 use serde::Serialize;
 
-use cosi::machine::Time;
 use omniledger::{Session, Transaction, byzcoin, sizing};
 
 use crate::{
@@ -24,12 +23,14 @@ pub(crate) struct Report {
     pub(crate) violations: Vec<String>,
     pub(crate) seed: u64,
     pub(crate) validators: u16,
-    pub(crate) shards: Vec<Shard>,
+    pub(crate) shards: u16,
+    pub(crate) per_shard: Vec<Shard>,
     /// How probable it is that some shard has more Byzantine members than it withstands, when
     /// validators are Byzantine as many as may be, and dealt at random.
     pub(crate) bad_shard_probability: f64,
-    /// Who works where.
-    pub(crate) randomness: Randomness,
+    /// What dealt the validators into shards.
+    pub(crate) randomness: String,
+    pub(crate) beacon: Beacon,
     /// What proves that: the epoch's proof.
     pub(crate) transcript_bytes: usize,
     pub(crate) adversary: &'static str,
@@ -81,10 +82,9 @@ pub(crate) struct Shard {
     pub(crate) head_links: usize,
 }
 
-/// What dealt the validators into shards.
+/// How the randomness came about.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Randomness {
-    pub(crate) value: String,
+pub(crate) struct Beacon {
     /// Whose turn it was to choose the deals, by position, and in which view.
     pub(crate) client: u16,
     pub(crate) view: u32,
@@ -193,16 +193,18 @@ impl Report {
             violations,
             seed: args.seed,
             validators: args.validators,
-            shards: shards(finished, audit),
+            shards: args.shards,
+            per_shard: per_shard(finished, audit),
             bad_shard_probability: bad_shard(args),
-            randomness: randomness(finished),
+            randomness: hex(&finished.placement.epoch.randomness().0),
+            beacon: beacon(finished),
             transcript_bytes: audit.transcript_bytes,
             adversary: adversary(args.adversary),
             byzantine: finished.placement.byzantine.iter().copied().collect(),
             latency_ms: args.latency.as_millis(),
             transactions: finished.transactions.len(),
             committed,
-            cross_shard: finished.transactions.iter().filter(|pay| is_cross_shard(pay)).count(),
+            cross_shard: cross_shard(finished),
             aborted: world.aborted.len(),
             aborted_reasons,
             // Every receipt holds, or none counts. Those of contested outputs are not the block's.
@@ -251,17 +253,18 @@ impl Report {
                 ),
             },
         );
-        let Randomness { value, client, view, dealers, seconds } = &self.randomness;
+        let Beacon { client, view, dealers, seconds } = &self.beacon;
         row(
             "randomness",
             format!(
-                "{value}\nfrom {} deals, chosen by validator {client} in view {view}, known \
+                "{}\nfrom {} deals, chosen by validator {client} in view {view}, known \
                      to all after {seconds:.2} s, proven by {} bytes",
+                self.randomness,
                 dealers.len(),
                 self.transcript_bytes
             ),
         );
-        for (number, shard) in self.shards.iter().enumerate() {
+        for (number, shard) in self.per_shard.iter().enumerate() {
             let Shard { validators, blocks, entries, chain_bytes, head_bytes, head_links } = shard;
             row(
                 &format!("shard {number}"),
@@ -367,7 +370,7 @@ fn faults(world: &World) -> BTreeMap<&'static str, Blame> {
     world.faults.iter().map(|(kind, found)| (kind.name(), blame(found))).collect()
 }
 
-fn shards(finished: &Finished, audit: &Audit) -> Vec<Shard> {
+fn per_shard(finished: &Finished, audit: &Audit) -> Vec<Shard> {
     let shard = |(number, found): (u16, &crate::audit::ShardAudit)| {
         let members = finished.placement.epoch.members(number);
         Shard {
@@ -390,18 +393,16 @@ fn bad_shard(args: &cli::Run) -> f64 {
     sizing::any_shard(most, &sizes)
 }
 
-fn randomness(finished: &Finished) -> Randomness {
-    let Some(evidence) = &finished.evidence else { return Randomness::default() };
+fn beacon(finished: &Finished) -> Beacon {
+    let Some(evidence) = &finished.evidence else { return Beacon::default() };
     let transcript = &evidence.epoch.transcript;
-    let seated = finished.world.randomness.map_or(Time::default(), |(_, last)| last);
     let view = transcript.certificate.decision.view;
     let proposed = transcript.certificate.decision.proposal.header.first_view;
-    Randomness {
-        value: hex(&finished.placement.epoch.randomness().0),
+    Beacon {
         client: byzcoin::rules::leader(evidence.genesis.validators.len(), 0, proposed),
         view: view.get(),
         dealers: transcript.statement.dealers.iter().collect(),
-        seconds: seated.since_epoch().as_secs_f64(),
+        seconds: finished.placement.seated.as_secs_f64(),
     }
 }
 
@@ -418,6 +419,12 @@ fn conflicts(finished: &Finished, audit: &Audit) -> Conflicts {
         none_committed: count(0),
         given_back: audit.given_back,
     }
+}
+
+/// How many of the block's committed transactions are across shards.
+fn cross_shard(finished: &Finished) -> usize {
+    let committed = finished.transactions.iter().filter(|pay| finished.is_committed(pay));
+    committed.filter(|pay| is_cross_shard(pay)).count()
 }
 
 /// Whether a transaction takes from one shard and gives to another, or takes from several.

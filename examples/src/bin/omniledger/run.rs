@@ -261,7 +261,7 @@ fn check_shards(network: &mut Simulation<Node, World>, placement: &Placement, sh
     if (0..shards).any(|shard| !within(byzantine, epoch, shard)) {
         violations.push("placement: a shard has more Byzantine validators than its f".into());
     }
-    let drawn = network.application().randomness.map(|(randomness, _)| randomness);
+    let drawn = network.application().randomness;
     if drawn.is_some_and(|drawn| drawn != epoch.randomness()) {
         violations.push("placement: the randomness is not the one that was rehearsed".into());
     }

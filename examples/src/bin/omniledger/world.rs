@@ -24,8 +24,8 @@ pub(crate) struct World {
     epoch: Epoch,
     /// The beacon's session.
     session: randhound::Session,
-    /// What the honest validators drew, and when the last one of them knew.
-    pub(crate) randomness: Option<(Randomness, Time)>,
+    /// What the honest validators drew.
+    pub(crate) randomness: Option<Randomness>,
     /// When a wallet was told to pay.
     pub(crate) paid: BTreeMap<Session, Time>,
     /// When it held a proof.
@@ -87,13 +87,13 @@ impl World {
     fn on_validator(&mut self, peer: Peer, now: Time, event: validator::Event) {
         match event {
             validator::Event::Seated { randomness, .. } => {
-                let other = self.randomness.is_some_and(|(known, _)| known != randomness);
+                let other = self.randomness.is_some_and(|known| known != randomness);
                 if other {
                     let name = self.name(peer);
                     self.violations.push(format!("randomness: {name} drew another"));
                 }
                 // A restored validator is seated again.
-                self.randomness.get_or_insert((randomness, now));
+                self.randomness.get_or_insert(randomness);
             }
             validator::Event::Checked { signatures } => {
                 let sum = self.signatures.entry(peer).or_default();
