@@ -184,25 +184,28 @@ fn genesis(
 fn crash_all(
     cast: &Cast<'_>,
     network: &mut Simulation<Node, World>,
-    nodes: Vec<Peer>,
+    mut nodes: Vec<Peer>,
     start: Duration,
     rng: &mut ChaCha20Rng,
 ) -> (Duration, Vec<(Peer, Duration)>) {
     let boundaries =
         [Boundary::BeforeRecords, Boundary::BeforeRelease, Boundary::AfterRelease, Boundary::Idle];
-    let mut turns: Vec<Peer> = (0..cast.args.restarts).flat_map(|_| nodes.clone()).collect();
-    shuffle(&mut turns, rng);
+    // Round after round in one order, so that nobody is to crash who is down; and each time in
+    // another place.
+    shuffle(&mut nodes, rng);
+    let round = |at: u16| nodes.iter().zip(boundaries.into_iter().cycle().skip(at.into()));
+    let turns: Vec<_> = (0..cast.args.restarts).flat_map(round).collect();
     let crashes = u32::try_from(turns.len()).unwrap_or(u32::MAX).saturating_add(1);
     // As many at a time as there are shards, on average.
     let pause = cast.delay(8).checked_div(cast.args.shards.into()).unwrap_or_default();
     let window = pause.saturating_mul(crashes).max(WINDOW);
     let turn = window.checked_div(crashes).unwrap_or(window);
     let (mut at, mut planned) = (start, Vec::new());
-    for (node, boundary) in turns.into_iter().zip(boundaries.into_iter().cycle()) {
+    for (node, boundary) in turns {
         at = at.saturating_add(turn);
         let down_for = Some(cast.delay(4));
-        network.crash(node, Crash { when: When::At(Time::at(at)), boundary, down_for });
-        planned.push((node, at));
+        network.crash(*node, Crash { when: When::At(Time::at(at)), boundary, down_for });
+        planned.push((*node, at));
     }
     (window, planned)
 }
