@@ -247,3 +247,33 @@ fn byzantine_validators_are_named_and_stop_nobody() {
         assert!(named.into_iter().all(|culprit| byzantine.contains(&culprit)), "{adversary}");
     }
 }
+
+#[test]
+fn few_byzantine_validators_have_the_first_leader_among_them() {
+    let scratch = Scratch::new("few");
+    let block = scratch.path("block");
+    fs::write(&block, small_block()).unwrap();
+    for seed in ["1", "2", "3", "4"] {
+        let output = omniledger(&[
+            "--validators",
+            "12",
+            "--shards",
+            "3",
+            "--byzantine",
+            "2",
+            "--adversary",
+            "silent",
+            "--block",
+            &block,
+            "--restarts",
+            "0",
+            "--seed",
+            seed,
+            "--json",
+        ]);
+        let report = json(&output);
+        assert_eq!((&report["ok"], &report["committed"]), (&true.into(), &59.into()), "{report}");
+        let byzantine = report["byzantine"].as_array().unwrap();
+        assert!(byzantine.len() == 2 && byzantine[0] == 0, "{byzantine:?}");
+    }
+}

@@ -202,6 +202,8 @@ impl Cast<'_> {
                 members
             })
             .collect();
+        // The first leader's shard has the first turn, so that even few have it among them.
+        shards.sort_by_key(|members| !members.contains(&0));
         let mut chosen = BTreeSet::new();
         while chosen.len() < self.args.byzantine.into()
             && shards.iter().any(|left| !left.is_empty())

@@ -16,7 +16,7 @@ Examples:
   omniledger                                the 2,500 transactions of mainnet block 702861
   omniledger --adversary equivocate         the same, with 2 of 7 validators lying in each shard
   omniledger --validators 64 --shards 8     more of both
-  omniledger --conflicts 100                100 double spends beside it, of which none succeeds
+  omniledger --conflicts 100                100 double spends beside it; of each, one side at most succeeds
   omniledger --block FILE --export DIR      your own block, and proofs to keep
   omniledger verify DIR                     checks those proofs, with nothing else in hand
   omniledger --seed 7 --json | tail -n 1    one JSON object for a program to read
