@@ -39,6 +39,10 @@ pub struct Counters {
     pub lost: u64,
     /// Copies of what it sent that the network doubled.
     pub duplicated: u64,
+    /// Copies of what it sent that a partition dropped.
+    pub cut: u64,
+    /// How often a partition held a copy of what it sent.
+    pub held: u64,
     /// What it sent to peers that do not exist.
     pub unroutable: u64,
     /// What arrived while it was down.
@@ -57,6 +61,8 @@ pub struct Counters {
     pub crashes: u64,
     /// How often it came up again.
     pub restarts: u64,
+    /// How long its processor worked, in simulated time; work that a crash cut off counts in full.
+    pub busy: Duration,
 }
 
 impl Counters {
@@ -89,6 +95,8 @@ impl Counters {
         let sums = [
             (&mut self.lost, other.lost),
             (&mut self.duplicated, other.duplicated),
+            (&mut self.cut, other.cut),
+            (&mut self.held, other.held),
             (&mut self.unroutable, other.unroutable),
             (&mut self.missed, other.missed),
             (&mut self.malformed, other.malformed),
@@ -102,6 +110,7 @@ impl Counters {
         for (mine, theirs) in sums {
             increase(mine, theirs);
         }
+        self.busy = self.busy.saturating_add(other.busy);
     }
 }
 
@@ -125,11 +134,4 @@ impl Measured {
         increase(&mut self.inputs, 1);
         self.cpu = self.cpu.saturating_add(cpu);
     }
-}
-
-/// How much processor time this thread has had.
-pub(super) fn thread_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
-    seconds.saturating_add(Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0)))
 }

@@ -10,8 +10,8 @@ use super::node::Packet;
 use crate::machine::Time;
 
 pub(super) enum Planned<C> {
-    /// A packet reaches a node's downlink.
-    Arrive(usize, Packet),
+    /// A packet reaches a node's downlink, having been on the wire since then.
+    Arrive(usize, Packet, Time),
     /// A packet reaches a node.
     Deliver(usize, Packet),
     /// A command is given to a node.
@@ -24,6 +24,8 @@ pub(super) enum Planned<C> {
     Crash(usize, Option<Duration>),
     /// A node comes up again.
     Restart(usize),
+    /// The adversary's deadline.
+    Act,
 }
 
 pub(super) struct Scheduled<C> {

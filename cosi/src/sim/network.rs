@@ -4,6 +4,7 @@ use core::{num::NonZeroU64, time::Duration};
 
 use curve25519_dalek::rand_core::Rng;
 
+use super::{Cpu, Latency};
 use crate::machine::Time;
 
 /// The world of a simulation: what every link and node is like, and where chance comes from.
@@ -15,13 +16,16 @@ pub struct Network {
     pub seed: u64,
     /// The time at which the simulation begins.
     pub start: Time,
-    /// How long the wire takes; see also [`Simulation::link`](super::Simulation::link).
+    /// How long the wire takes, unless the [regions](super::Simulation::regions) or the
+    /// [link](super::Simulation::link) say otherwise.
     pub latency: Latency,
     /// How many bytes a second leave a node. `None`: any number.
     ///
-    /// The copies for several receivers leave one after the other.
+    /// The copies for several receivers leave one after the other, in the order of sending.
     pub uplink: Option<NonZeroU64>,
     /// How many bytes a second reach a node. `None`: any number.
+    ///
+    /// What arrives while another message is coming in waits, in the order of arrival.
     pub downlink: Option<NonZeroU64>,
     /// How many of a thousand copies are lost on the wire.
     pub loss_per_mille: u16,
@@ -46,55 +50,6 @@ impl Default for Network {
             duplicate_per_mille: 0,
             spurious_per_mille: 0,
             cpu: Cpu::Ideal,
-        }
-    }
-}
-
-/// How long the wire takes, one way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Latency {
-    /// Always this long.
-    Fixed(Duration),
-    /// `least` and, uniformly, up to `jitter` more; messages may overtake one another.
-    Jittered {
-        /// The shortest.
-        least: Duration,
-        /// How much longer it may be.
-        jitter: Duration,
-    },
-}
-
-impl Latency {
-    pub(super) fn sample(&self, rng: &mut impl Rng) -> Duration {
-        match self {
-            Self::Fixed(latency) => *latency,
-            Self::Jittered { least, jitter } => {
-                let most = u64::try_from(jitter.as_nanos()).unwrap_or(u64::MAX);
-                let share = u128::from(rng.next_u64()).saturating_mul(u128::from(most)) >> 64;
-                least.saturating_add(Duration::from_nanos(u64::try_from(share).unwrap_or(most)))
-            }
-        }
-    }
-}
-
-/// How long a node works on an input before the step's records and output are there.
-///
-/// Meanwhile its inputs wait in line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Cpu {
-    /// No time.
-    Ideal,
-    /// This long, whatever the input.
-    Fixed(Duration),
-}
-
-impl Cpu {
-    pub(super) const fn cost(self) -> Duration {
-        match self {
-            Self::Ideal => Duration::ZERO,
-            Self::Fixed(cost) => cost,
         }
     }
 }

@@ -5,12 +5,13 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
+use core::{num::NonZeroU32, time::Duration};
 
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use super::{
+    Boundary, Crash, When,
     counters::Counters,
-    hosts::{Boundary, Crash, When},
     journal::Journal,
     network::{Network, Pipe},
 };
@@ -18,6 +19,8 @@ use crate::machine::{Machine, Restore, StepOf, Time};
 
 /// How many steps a node takes at one time before it is held to go round in circles.
 const MAX_STEPS_AT_ONE_TIME: u32 = 100_000;
+
+const PER_CENT: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 
 /// A message on its way, encoded once for all its receivers.
 #[derive(Clone, Debug)]
@@ -34,10 +37,14 @@ pub(super) enum Input<M: Machine> {
     Message(Packet),
 }
 
-/// A step that the node is working on.
-pub(super) struct Work<M: Machine> {
-    pub(super) step: StepOf<M>,
-    pub(super) is_timeout: bool,
+/// What the node is working on.
+pub(super) enum Work<M: Machine> {
+    Step {
+        step: StepOf<M>,
+        is_timeout: bool,
+    },
+    /// What its application does with the news of a step.
+    Application,
 }
 
 pub(super) struct Node<M: Restore> {
@@ -49,6 +56,10 @@ pub(super) struct Node<M: Restore> {
     pub(super) downlink: Pipe,
     /// Whom its `To::All` means, if not whom everybody's does.
     pub(super) broadcast: Option<Vec<M::Peer>>,
+    /// Its row and column in the matrix.
+    pub(super) region: Option<usize>,
+    /// How many hundredths of the time its processor takes.
+    pub(super) pace: NonZeroU32,
     pub(super) byzantine: bool,
     /// Crashes at the end of a step. Those at a very moment are planned events.
     pub(super) plans: Vec<Crash>,
@@ -82,6 +93,8 @@ impl<M: Restore> Node<M> {
             uplink: Pipe::new(network.uplink),
             downlink: Pipe::new(network.downlink),
             broadcast: None,
+            region: None,
+            pace: PER_CENT,
             byzantine: false,
             plans: Vec::new(),
             begun: (network.start, 0),
@@ -118,6 +131,14 @@ impl<M: Restore> Node<M> {
             return Some(Input::Timeout);
         }
         self.inbox.pop_front()
+    }
+
+    /// How long its processor takes for what takes another one `cost`.
+    pub(super) fn charge(&mut self, cost: Duration) -> Duration {
+        let whole = cost.saturating_mul(self.pace.get());
+        let cost = if self.pace == PER_CENT { cost } else { whole / PER_CENT.get() };
+        self.counters.busy = self.counters.busy.saturating_add(cost);
+        cost
     }
 
     /// Notes that a step begins. Whether too many began at one time.

@@ -80,6 +80,16 @@ pub enum What {
         /// Where.
         boundary: Boundary,
     },
+    /// A partition dropped a message before it arrived here.
+    Cut {
+        /// Which message.
+        message: u64,
+    },
+    /// A partition holds a message on its way here.
+    Held {
+        /// Which message.
+        message: u64,
+    },
 }
 
 /// A running hash over every [`Entry`], every message sent and every record stored.
@@ -99,6 +109,12 @@ impl Trace {
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
         self.hash.update(bytes);
+    }
+
+    /// Where in which run this is: the beginning of the digest.
+    pub(super) fn print(&self) -> [u8; 4] {
+        let [a, b, c, d, ..] = self.digest();
+        [a, b, c, d]
     }
 
     pub(super) fn digest(&self) -> [u8; 32] {
