@@ -14,4 +14,5 @@ mod crashes;
 mod links;
 mod processors;
 mod replay;
+mod shared;
 mod teller;

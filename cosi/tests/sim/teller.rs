@@ -9,6 +9,7 @@ use cosi::{
     sim::{Application, Network, Outcome, Simulation},
     wire::BoundedBytes,
 };
+use sha2::{Digest, Sha256};
 
 pub(crate) type Step = machine::Step<Message, Event, Record, u8>;
 
@@ -68,6 +69,8 @@ pub(crate) enum Config {
     Stuck,
     /// Does not accept its own records.
     Strange,
+    /// Hashes each message so often.
+    Slow(u32),
 }
 
 #[derive(Debug)]
@@ -79,7 +82,15 @@ pub(crate) struct Teller {
 
 impl Teller {
     fn handle_message(&mut self, cx: &mut Cx<'_>, from: u8, message: Message) -> Step {
-        let Message { round, word, .. } = message;
+        if let Config::Slow(hashes) = self.config {
+            check(&message, hashes);
+        }
+        self.heard(cx, from, &message)
+    }
+
+    /// Takes in what needs no check, or has been checked.
+    pub(crate) fn heard(&mut self, cx: &mut Cx<'_>, from: u8, message: &Message) -> Step {
+        let Message { round, word, .. } = *message;
         Step::none().event(Event::Heard { from, round, word, begun: cx.now() })
     }
 
@@ -138,6 +149,13 @@ impl_machine! {
     restore { Config = Config, RestoreError = Refused }
 }
 
+/// What is expensive: to hash the message so often.
+pub(crate) fn check(message: &Message, hashes: u32) -> u8 {
+    let first = [message.word.to_le_bytes(); 4].concat();
+    let last = (0..hashes).fold(first, |hash, _| Sha256::digest(&hash).to_vec());
+    std::hint::black_box(last[0])
+}
+
 /// A message that encodes to so many bytes.
 pub(crate) fn message(round: u64, word: u64, bytes: usize) -> Message {
     Message { round, word, padding: BoundedBytes::new(vec![0; bytes - 20]).unwrap() }
@@ -151,6 +169,8 @@ pub(crate) struct Log {
     pub(crate) errors: Vec<(u8, Time)>,
     pub(crate) crashes: Vec<(u8, Time)>,
     pub(crate) answers: u64,
+    /// How long it works on all that a step brings.
+    pub(crate) work: Duration,
 }
 
 impl Application<Teller> for Log {
@@ -173,6 +193,10 @@ impl Application<Teller> for Log {
 
     fn on_crash(&mut self, peer: u8, now: Time) {
         self.crashes.push((peer, now));
+    }
+
+    fn busy(&mut self, _: u8) -> Duration {
+        self.work
     }
 }
 
