@@ -11,7 +11,9 @@
 mod adversary;
 mod bugs;
 mod crashes;
+mod latencies;
 mod links;
+mod partitions;
 mod processors;
 mod replay;
 mod shared;
