@@ -82,6 +82,19 @@ fn what_arrives_together_queues_at_a_downlink() {
 }
 
 #[test]
+fn a_message_queues_at_both_ends() {
+    let (uplink, downlink) = (NonZeroU64::new(1000), NonZeroU64::new(500));
+    let mut sim = tellers(Network { uplink, downlink, latency: fixed(50), ..network() }, 2);
+    (1..=3).for_each(|round| sim.command(millis(0), 1, Command::Pad(round, 100)));
+    // The other direction has lines of its own.
+    sim.command(millis(0), 2, Command::Pad(1, 100));
+    run(&mut sim);
+    // The downlink is slower: the first comes at 150, and each takes 200.
+    assert_eq!(sim.application().times(2), [350, 550, 750].map(millis));
+    assert_eq!(sim.application().times(1), [millis(350)]);
+}
+
+#[test]
 fn a_part_of_a_nanosecond_counts_as_a_whole() {
     let mut sim = tellers(Network { latency: fixed(0), ..network() }, 2);
     sim.bandwidth(1, NonZeroU64::new(3), None);
