@@ -17,6 +17,12 @@ pub(super) struct Heard<M: Machine> {
     pub(super) took: Duration,
 }
 
+impl<M: Machine> Heard<M> {
+    const fn malformed(took: Duration) -> Self {
+        Self { label: "malformed", step: None, took }
+    }
+}
+
 /// Bytes on their way into a machine.
 pub(super) struct Incoming<'a, M: Machine> {
     pub(super) from: M::Peer,
@@ -25,26 +31,28 @@ pub(super) struct Incoming<'a, M: Machine> {
 }
 
 impl<M: Machine<Message: Wire>> Incoming<'_, M> {
-    /// The message, or what comes of bytes that are none, and how long it took to find out.
-    pub(super) fn decode(&self) -> Result<(M::Message, &'static str, Duration), Heard<M>> {
-        let (decoded, took) = timed(|| M::Message::decode(self.bytes));
-        match decoded {
-            Ok(message) => {
+    /// The message and its label, if it is one, and how long it took to find out.
+    fn decode(&self) -> (Option<(M::Message, &'static str)>, Duration) {
+        let (decoded, took) = timed(|| M::Message::decode(self.bytes).ok());
+        (
+            decoded.map(|message| {
                 let label = (self.label)(&message);
-                Ok((message, label, took))
-            }
-            Err(_) => Err(Heard { label: "malformed", step: None, took }),
-        }
+                (message, label)
+            }),
+            took,
+        )
     }
 
-    /// Has the machine do it all by itself.
+    /// Has the machine do it all by itself. The clock, whose reading is no cheaper than many a
+    /// step, is read twice and no more.
     pub(super) fn handle(self, machine: &mut M, cx: &mut Cx<'_>) -> Heard<M> {
-        let (message, label, decoding) = match self.decode() {
-            Ok(decoded) => decoded,
-            Err(heard) => return heard,
-        };
-        let (step, handling) = timed(|| machine.handle_message(cx, self.from, message));
-        Heard { label, step: Some(step), took: decoding.saturating_add(handling) }
+        let (handled, took) = timed(|| {
+            let message = M::Message::decode(self.bytes).ok()?;
+            let label = (self.label)(&message);
+            Some((label, machine.handle_message(cx, self.from, message)))
+        });
+        let Some((label, step)) = handled else { return Heard::malformed(took) };
+        Heard { label, step: Some(step), took }
     }
 
     /// Has the machine take in what an adversary makes of the message.
@@ -54,10 +62,8 @@ impl<M: Machine<Message: Wire>> Incoming<'_, M> {
         cx: &mut Cx<'_>,
         receive: impl FnOnce(M::Message) -> Vec<(M::Peer, M::Message)>,
     ) -> Heard<M> {
-        let (message, label, decoding) = match self.decode() {
-            Ok(decoded) => decoded,
-            Err(heard) => return heard,
-        };
+        let (decoded, decoding) = self.decode();
+        let Some((message, label)) = decoded else { return Heard::malformed(decoding) };
         let messages = receive(message);
         let (step, handling) = timed(|| {
             messages.into_iter().fold(Step::none(), |step, (from, message)| {
@@ -84,10 +90,8 @@ impl<M: Machine<Message: Wire>, C: SharedCheck<M>> Sharing<M> for Desk<C, C::Ver
         let ((label, verified), cost) = match self.shared.known(bytes) {
             Some(known) => known,
             None => {
-                let (message, label, decoding) = match incoming.decode() {
-                    Ok(decoded) => decoded,
-                    Err(heard) => return heard,
-                };
+                let (decoded, decoding) = incoming.decode();
+                let Some((message, label)) = decoded else { return Heard::malformed(decoding) };
                 let (verified, checking) = timed(|| self.check.verify(&message));
                 let Some(verified) = verified else {
                     let (step, handling) = timed(|| machine.handle_message(cx, from, message));

@@ -135,8 +135,8 @@ impl<M: Restore> Node<M> {
 
     /// How long its processor takes for what takes another one `cost`.
     pub(super) fn charge(&mut self, cost: Duration) -> Duration {
-        let whole = cost.saturating_mul(self.pace.get());
-        let cost = if self.pace == PER_CENT { cost } else { whole / PER_CENT.get() };
+        let paced = cost.saturating_mul(self.pace.get()).checked_div(PER_CENT.get());
+        let cost = paced.unwrap_or(cost);
         self.counters.busy = self.counters.busy.saturating_add(cost);
         cost
     }

@@ -34,7 +34,7 @@ use crate::machine::Time;
 
 type Invariant<M, A> = Box<dyn FnMut(&Simulation<M, A>) -> Result<(), String>>;
 
-/// A network of machines `M` under the application `A`. See the [module](self).
+/// A network of machines `M` under the application `A`. See the [module](super).
 ///
 /// Calls that name a peer which does not exist make the next step fail with
 /// [`Flaw::Unknown`].

@@ -160,9 +160,9 @@ fn whispered(receive: Receive) -> (Sim, Vec<(u8, u8, u64, u64)>) {
     (1..=2).for_each(|round| sim.command(millis(10 * round), 3, Command::Say(round)));
     (1..=2).for_each(|round| sim.command(millis(10 * round + 5), 4, Command::Say(round)));
     run(&mut sim);
-    let heard = heard.try_iter().map(|(peer, event)| match event {
-        Event::Heard { from, round, word, .. } => (peer, from, round, word),
-        other => panic!("{other:?}"),
+    let heard = heard.try_iter().map(|(peer, event)| {
+        let Event::Heard { from, round, word, .. } = event else { panic!("{event:?}") };
+        (peer, from, round, word)
     });
     let heard = heard.collect();
     (sim, heard)

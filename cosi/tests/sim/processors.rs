@@ -119,9 +119,9 @@ fn an_answer_waits_for_the_application() {
     // Node 2 is at work when this comes; its application's answer goes first.
     sim.command(millis(90), 2, Command::Say(7));
     run(&mut sim);
-    let said = sim.application().events.iter().filter_map(|(peer, at, event)| match event {
-        Event::Said { round, .. } if *peer == 2 => Some((*at, *round)),
-        _ => None,
+    let said = sim.application().events.iter().filter_map(|(peer, at, event)| {
+        let Event::Said { round, .. } = event else { return None };
+        (*peer == 2).then_some((*at, *round))
     });
     let said: Vec<_> = said.collect();
     // Started until 10; heard at 20 + 50 + 10; busy until 180.
