@@ -24,7 +24,7 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
         let message = self.messages;
         increase(&mut self.messages, 1);
         self.trace.bytes(&bytes);
-        let packet = Packet { from, message, label, bytes: Arc::from(bytes) };
+        let packet = Arc::new(Packet { from, message, label, bytes: bytes.into_boxed_slice() });
         let mut receivers = core::mem::take(&mut self.receivers);
         self.resolve(from, to, &mut receivers);
         for to in receivers.drain(..) {
@@ -55,13 +55,13 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
     }
 
     /// Sends one copy through the sender's uplink onto the wire.
-    fn transmit(&mut self, to: usize, packet: &Packet) {
-        let &Packet { from, message, label, .. } = packet;
+    fn transmit(&mut self, to: usize, packet: &Arc<Packet>) {
+        let Packet { from, message, label, .. } = **packet;
         let Some(sender) = self.nodes.get_mut(from) else { return };
         let bytes = packet.bytes.len();
         sender.counters.sent(label, bytes);
         if to == from {
-            self.events.plan(self.now, Planned::Deliver(to, packet.clone()));
+            self.events.plan(self.now, Planned::Deliver(to, Arc::clone(packet)));
             return self.note(from, What::Sent { to, message, bytes });
         }
         let departure = sender.uplink.pass(self.now, bytes);
@@ -72,7 +72,7 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
         let copies = if lost { 0 } else { 1_usize.saturating_add(usize::from(doubled)) };
         for _ in 0..copies {
             let arrival = departure.after(self.time_on_wire(to, packet));
-            self.events.plan(arrival, Planned::Arrive(to, packet.clone(), departure));
+            self.events.plan(arrival, Planned::Arrive(to, Arc::clone(packet), departure));
         }
         self.note(from, What::Sent { to, message, bytes });
         if lost {
@@ -108,7 +108,7 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
 
     /// Passes a packet that was on the wire since it departed through the receiver's downlink,
     /// unless a partition is in its way.
-    pub(super) fn arrive(&mut self, number: usize, packet: Packet, departed: Time) {
+    pub(super) fn arrive(&mut self, number: usize, packet: Arc<Packet>, departed: Time) {
         let message = packet.message;
         match fate(&self.walls, packet.from, number, departed, self.now) {
             Fate::Passes => self.pass(number, packet),
@@ -129,7 +129,7 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
         }
     }
 
-    fn pass(&mut self, number: usize, packet: Packet) {
+    fn pass(&mut self, number: usize, packet: Arc<Packet>) {
         let Some(node) = self.nodes.get_mut(number) else { return };
         let at = node.downlink.pass(self.now, packet.bytes.len());
         if at > self.now {
@@ -139,7 +139,7 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
         }
     }
 
-    pub(super) fn deliver(&mut self, number: usize, packet: Packet) {
+    pub(super) fn deliver(&mut self, number: usize, packet: Arc<Packet>) {
         let Some(node) = self.nodes.get_mut(number) else { return };
         if node.machine.is_none() {
             increase(&mut node.counters.missed, 1);

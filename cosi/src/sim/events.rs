@@ -1,6 +1,6 @@
 //! What will happen, in order of time and, at one time, in the order it was planned.
 
-use alloc::{boxed::Box, collections::BinaryHeap};
+use alloc::{boxed::Box, collections::BinaryHeap, sync::Arc};
 use core::{
     cmp::{Ordering, Reverse},
     time::Duration,
@@ -11,9 +11,9 @@ use crate::machine::Time;
 
 pub(super) enum Planned<C> {
     /// A packet reaches a node's downlink, having been on the wire since then.
-    Arrive(usize, Packet, Time),
+    Arrive(usize, Arc<Packet>, Time),
     /// A packet reaches a node.
-    Deliver(usize, Packet),
+    Deliver(usize, Arc<Packet>),
     /// A command is given to a node.
     Command(usize, Box<C>),
     /// A node is done with its work, unless that life is over.

@@ -1,6 +1,6 @@
 //! Bytes on their way into a machine: decoded, checked, handled, and timed.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Shared, SharedCheck, processor::timed};
@@ -26,7 +26,7 @@ impl<M: Machine> Heard<M> {
 /// Bytes on their way into a machine.
 pub(super) struct Incoming<'a, M: Machine> {
     pub(super) from: M::Peer,
-    pub(super) bytes: &'a Arc<[u8]>,
+    pub(super) bytes: &'a [u8],
     pub(super) label: fn(&M::Message) -> &'static str,
 }
 
@@ -99,7 +99,7 @@ impl<M: Machine<Message: Wire>, C: SharedCheck<M>> Sharing<M> for Desk<C, C::Ver
                     return Heard { label, step: Some(step), took };
                 };
                 let cost = decoding.saturating_add(checking);
-                self.shared.keep(Arc::clone(bytes), (label, verified.clone()), cost);
+                self.shared.keep(bytes, (label, verified.clone()), cost);
                 ((label, verified), cost)
             }
         };

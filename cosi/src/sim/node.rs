@@ -1,6 +1,7 @@
 //! One node: a machine, its disk, and what waits for it.
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeSet, VecDeque},
     sync::Arc,
     vec::Vec,
@@ -23,18 +24,17 @@ const MAX_STEPS_AT_ONE_TIME: u32 = 100_000;
 const PER_CENT: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 
 /// A message on its way, encoded once for all its receivers.
-#[derive(Clone, Debug)]
 pub(super) struct Packet {
     pub(super) from: usize,
     pub(super) message: u64,
     pub(super) label: &'static str,
-    pub(super) bytes: Arc<[u8]>,
+    pub(super) bytes: Box<[u8]>,
 }
 
 pub(super) enum Input<M: Machine> {
     Timeout,
     Command(M::Command),
-    Message(Packet),
+    Message(Arc<Packet>),
 }
 
 /// What the node is working on.

@@ -100,7 +100,7 @@ impl<V: Clone> Shared<V> {
             return known;
         }
         let (result, cost) = timed(work);
-        self.keep(Arc::from(bytes), result.clone(), cost);
+        self.keep(bytes, result.clone(), cost);
         (result, cost)
     }
 
@@ -113,7 +113,8 @@ impl<V: Clone> Shared<V> {
         Some((result, cost))
     }
 
-    pub(super) fn keep(&mut self, bytes: Arc<[u8]>, result: V, cost: Duration) {
+    pub(super) fn keep(&mut self, bytes: &[u8], result: V, cost: Duration) {
+        let bytes: Arc<[u8]> = Arc::from(bytes);
         let mut tally = self.tally.get();
         increase(&mut tally.done, 1);
         tally.spent = tally.spent.saturating_add(cost);
