@@ -19,6 +19,61 @@ use crate::machine::{Machine, Time, To};
 /// passes that node's uplink, and takes the wire's time; it sees and moves nothing between
 /// honest nodes, which never hear of the Byzantine nodes' events, faults and errors. Power over
 /// the wire is another matter: see [`Simulation::schedule`](super::Simulation::schedule).
+///
+/// # Example
+///
+/// Two nodes withhold their greetings, and send others at noon.
+///
+/// ```
+/// # mod greeter { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sim/greeter.rs")); }
+/// # use greeter::*;
+/// use core::time::Duration;
+/// use cosi::{
+///     machine::{Time, To},
+///     sim::{Act, Adversary, Deliveries, Delivery, Network, Simulation},
+/// };
+/// use curve25519_dalek::rand_core::CryptoRng;
+///
+/// fn noon() -> Time {
+///     Time::at(Duration::from_secs(12 * 3600))
+/// }
+///
+/// #[derive(Default)]
+/// struct Surprise {
+///     withheld: Vec<u8>,
+/// }
+///
+/// impl Adversary<Greeter> for Surprise {
+///     fn corrupt(
+///         &mut self,
+///         peer: u8,
+///         _: Time,
+///         _: &mut dyn CryptoRng,
+///         output: Vec<(To<u8>, String)>,
+///     ) -> Deliveries<Greeter> {
+///         self.withheld.extend(output.iter().map(|_| peer));
+///         Vec::new()
+///     }
+///
+///     fn next_timeout(&self) -> Option<Time> {
+///         (!self.withheld.is_empty()).then(noon)
+///     }
+///
+///     fn act(&mut self, _: Time, _: &mut dyn CryptoRng) -> Vec<Act<Greeter>> {
+///         let greeters = self.withheld.drain(..);
+///         greeters.map(|peer| (peer, To::One(3), Delivery::Message("Eve".into()))).collect()
+///     }
+/// }
+///
+/// let mut simulation = Simulation::new(Network::default(), Guestbook::default());
+/// (1..=3).for_each(|peer| simulation.add(peer, ()));
+/// simulation.byzantine([1, 2], Surprise::default());
+/// [1, 2].map(|peer| simulation.command(Time::default(), peer, "Bob".into()));
+/// simulation.run_until(noon().after(Duration::from_secs(1)), |_| false)?;
+/// let arrival = noon().after(Duration::from_millis(50));
+/// assert_eq!(simulation.application().0, [(3, arrival, 1), (3, arrival, 2)]);
+/// # Ok::<(), cosi::sim::Bug<u8>>(())
+/// ```
 pub trait Adversary<M: Machine> {
     /// What `peer` sends, in place of the `output` of a step of its machine, which may be empty.
     fn corrupt(

@@ -106,7 +106,10 @@ pub enum Flaw<P: Debug> {
         nodes: usize,
     },
     /// The run is not the one that was recorded: its trace differs before this step.
-    #[error("step {step} of {peer:?} is not the recorded one; replay the same seed and calls")]
+    #[error(
+        "a step of {peer:?} is not the recorded one, after {step} that are; \
+         replay the same seed and calls"
+    )]
     Strays {
         /// Whose step.
         peer: P,

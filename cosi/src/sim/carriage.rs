@@ -24,7 +24,13 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
         let message = self.messages;
         increase(&mut self.messages, 1);
         self.trace.bytes(&bytes);
-        let packet = Arc::new(Packet { from, message, label, bytes: bytes.into_boxed_slice() });
+        let packet = Arc::new(Packet {
+            from,
+            message,
+            sent: self.now,
+            label,
+            bytes: bytes.into_boxed_slice(),
+        });
         let mut receivers = core::mem::take(&mut self.receivers);
         self.resolve(from, to, &mut receivers);
         for to in receivers.drain(..) {
@@ -145,7 +151,8 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
             increase(&mut node.counters.missed, 1);
             return self.note(number, What::Missed { message: packet.message });
         }
-        node.counters.received(packet.label, packet.bytes.len());
+        let transit = self.now.since_epoch().saturating_sub(packet.sent.since_epoch());
+        node.counters.received(packet.label, packet.bytes.len(), transit);
         self.hand_over(number, Input::Message(packet));
     }
 }

@@ -45,6 +45,11 @@ pub struct Counters {
     pub held: u64,
     /// What it sent to peers that do not exist.
     pub unroutable: u64,
+    /// How long what it received was under way, all together: from its sender's step, through
+    /// both queues and the wire. Divided by `received.messages` it is the mean latency.
+    pub transit: Duration,
+    /// How long the slowest of it was under way.
+    pub longest_transit: Duration,
     /// What arrived while it was down.
     pub missed: u64,
     /// What arrived that is no message.
@@ -71,7 +76,9 @@ impl Counters {
         self.sent_by_label.entry(label).or_default().count(bytes);
     }
 
-    pub(super) fn received(&mut self, label: &'static str, bytes: usize) {
+    pub(super) fn received(&mut self, label: &'static str, bytes: usize, transit: Duration) {
+        self.transit = self.transit.saturating_add(transit);
+        self.longest_transit = self.longest_transit.max(transit);
         self.received.count(bytes);
         self.received_by_label.entry(label).or_default().count(bytes);
     }
@@ -82,7 +89,7 @@ impl Counters {
             self.record_bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// Adds another node's numbers to these.
+    /// Adds another node's numbers to these; the longest transit is the longer one.
     pub fn add(&mut self, other: &Self) {
         self.sent.add(other.sent);
         self.received.add(other.received);
@@ -110,6 +117,8 @@ impl Counters {
         for (mine, theirs) in sums {
             increase(mine, theirs);
         }
+        self.transit = self.transit.saturating_add(other.transit);
+        self.longest_transit = self.longest_transit.max(other.longest_transit);
         self.busy = self.busy.saturating_add(other.busy);
     }
 }

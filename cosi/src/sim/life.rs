@@ -10,7 +10,7 @@ use super::{
     node::{Work, life},
     processor::timed,
 };
-use crate::machine::{Cx, Machine};
+use crate::machine::{Cx, Machine, Time};
 
 impl<M: Subject, A: Application<M>> Simulation<M, A> {
     /// Brings a node up from its journal.
@@ -82,6 +82,11 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
             node.wake = Some(at);
             self.events.plan(at, Planned::Wake(number));
         }
+    }
+
+    pub(super) fn adversary_is_due(&self, now: Time) -> bool {
+        let at = self.adversary.as_ref().and_then(|adversary| adversary.next_timeout());
+        at.is_some_and(|at| at <= now)
     }
 
     /// Plans the adversary's next deadline, unless there is one early enough.

@@ -27,6 +27,7 @@ const PER_CENT: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 pub(super) struct Packet {
     pub(super) from: usize,
     pub(super) message: u64,
+    pub(super) sent: Time,
     pub(super) label: &'static str,
     pub(super) bytes: Box<[u8]>,
 }

@@ -96,7 +96,7 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
     pub(super) fn act(&mut self) {
         let Some(adversary) = &mut self.adversary else { return };
         let acts = adversary.act(self.now, &mut self.adversary_rng);
-        if adversary.next_timeout().is_some_and(|at| at <= self.now) {
+        if self.adversary_is_due(self.now) {
             self.report(Flaw::Impatient);
         }
         for (from, to, delivery) in acts {

@@ -71,10 +71,12 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
                 }
                 Planned::Crash(number, _) => (number, self.nodes.get(number)?.machine.is_none()),
                 Planned::Act => {
-                    if self.adversary_wake == Some(at) {
+                    if self.adversary_wake == Some(at) && self.adversary_is_due(at) {
                         return Some(at);
                     }
+                    self.adversary_wake.take_if(|wake| *wake == at);
                     self.events.take();
+                    self.plan_act();
                     continue;
                 }
                 Planned::Arrive(number, ..)

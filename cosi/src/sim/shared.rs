@@ -49,6 +49,41 @@ impl fmt::Display for SharedWork {
 /// Duties: what [`verify`](Self::verify) finds hangs on nothing but the message and what all
 /// honest nodes that handle it have in common, such as their roster; and
 /// [`handle`](Self::handle) does all else that the machine does with a message.
+///
+/// # Example
+///
+/// A collective signer's messages are verified under the one roster, apart from the machine.
+///
+/// ```
+/// use cosi::{
+///     Cosigner,
+///     cosigner::Step,
+///     machine::{Cx, Index},
+///     message::{Message, Verified},
+///     roster::Roster,
+///     sim::SharedCheck,
+/// };
+///
+/// struct Signatures(Roster);
+///
+/// impl SharedCheck<Cosigner> for Signatures {
+///     type Verified = Verified<Message>;
+///
+///     fn verify(&mut self, message: &Message) -> Option<Verified<Message>> {
+///         message.clone().verify(&self.0).ok()
+///     }
+///
+///     fn handle(
+///         &mut self,
+///         cosigner: &mut Cosigner,
+///         cx: &mut Cx<'_>,
+///         from: Index,
+///         verified: Verified<Message>,
+///     ) -> Step {
+///         cosigner.handle_verified(cx, from, verified)
+///     }
+/// }
+/// ```
 pub trait SharedCheck<M: Machine> {
     /// What the check makes of a message.
     type Verified: Clone;
@@ -71,7 +106,27 @@ pub trait SharedCheck<M: Machine> {
 /// counts what is done with it.
 ///
 /// An application uses it for its own expensive checks, and charges their cost by
-/// [`Application::busy`](super::Application::busy).
+/// [`Application::busy`](super::Application::busy):
+///
+/// ```
+/// # mod greeter { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sim/greeter.rs")); }
+/// # use greeter::*;
+/// use cosi::sim::{Network, Simulation};
+///
+/// # fn checks(_: &[u8]) -> bool { true }
+/// let mut simulation = Simulation::new(Network::default(), Guestbook::default());
+/// (1..=100).for_each(|peer| simulation.add(peer, ()));
+/// assert!(simulation.shared::<bool>().is_err(), "a hundred nodes do their work themselves");
+/// simulation.add(101, ());
+///
+/// let mut shared = simulation.shared()?;
+/// let block = b"a block of transactions";
+/// let (valid, cost) = shared.once(block, || checks(block));
+/// // Another node has the same to do, and pays the same.
+/// assert_eq!(shared.once(block, || unreachable!()), (valid, cost));
+/// assert_eq!((simulation.shared_work().done, simulation.shared_work().reused), (1, 1));
+/// # Ok::<(), cosi::sim::Bug<u8>>(())
+/// ```
 ///
 /// [`Simulation::shared`]: super::Simulation::shared
 pub struct Shared<V> {

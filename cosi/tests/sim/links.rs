@@ -91,6 +91,12 @@ fn a_message_queues_at_both_ends() {
     run(&mut sim);
     // The downlink is slower: the first comes at 150, and each takes 200.
     assert_eq!(sim.application().times(2), [350, 550, 750].map(millis));
+    let counters = sim.counters(2).unwrap();
+    assert_eq!(counters.transit, Duration::from_millis(350 + 550 + 750));
+    assert_eq!(counters.longest_transit, Duration::from_millis(750));
+    let total = sim.total();
+    assert_eq!(total.transit, counters.transit + Duration::from_millis(350));
+    assert_eq!(total.longest_transit, counters.longest_transit);
     assert_eq!(sim.application().times(1), [millis(350)]);
 }
 

@@ -114,6 +114,50 @@ fn a_time_that_is_past_is_now() {
     assert_eq!(heard(&sim, 3), [(millis(120), 1, 1), (millis(140), 1, 2)]);
 }
 
+/// Speaks when its machine has been silent for 200 ms.
+struct Patient(Option<Time>);
+
+impl Adversary<Teller> for Patient {
+    fn corrupt(
+        &mut self,
+        _: u8,
+        now: Time,
+        _: &mut dyn CryptoRng,
+        output: Vec<(To<u8>, Message)>,
+    ) -> Deliveries<Teller> {
+        if !output.is_empty() {
+            self.0 = Some(now.after(Duration::from_millis(200)));
+        }
+        Vec::new()
+    }
+
+    fn next_timeout(&self) -> Option<Time> {
+        self.0
+    }
+
+    fn act(&mut self, _: Time, _: &mut dyn CryptoRng) -> Vec<Act<Teller>> {
+        self.0.take().map(|_| says(1, 3, 9)).into_iter().collect()
+    }
+}
+
+#[test]
+fn its_deadline_moves_both_ways() {
+    let mut sim = tellers(Network::default(), 3);
+    sim.byzantine([1], Patient(None));
+    for at in [0, 100, 250, 1000] {
+        sim.command(millis(at), 1, Command::Say(at));
+    }
+    run(&mut sim);
+    let times = [450, 1200].map(|at| (millis(at + 50), 1, 9));
+    assert_eq!(heard(&sim, 3), times);
+    // An adversary that comes later has deadlines of its own.
+    let mut sim = tellers(Network::default(), 3);
+    sim.byzantine([1], Patient(Some(millis(500))));
+    sim.byzantine([], Patient(Some(millis(300))));
+    run(&mut sim);
+    assert_eq!(heard(&sim, 3), [(millis(350), 1, 9)]);
+}
+
 /// Lets its machines hear what a test says, writes down what they make of it, and is silent.
 struct Whisperer {
     receive: Receive,
