@@ -143,7 +143,7 @@ pub enum Delivery<T> {
     Bytes(Vec<u8>),
 }
 
-/// A copy of a message as it departs, seen by an asynchronous network's scheduler.
+/// A copy of a message as it is sent, seen by an asynchronous network's scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Letter<'a, P> {
     /// Who sent it.

@@ -4,7 +4,7 @@ use alloc::{sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use super::{
-    Application, Entry, Letter, Simulation, Subject, What,
+    Application, Letter, Simulation, Subject, What,
     counters::increase,
     events::Planned,
     network::chance,
@@ -86,14 +86,6 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
         }
         if doubled {
             self.note(from, What::Duplicated);
-        }
-    }
-
-    pub(super) fn note(&mut self, node: usize, what: What) {
-        let entry = Entry { at: self.now, node, what };
-        self.trace.entry(&entry);
-        if let (Some(observer), Some(node)) = (&mut self.observer, self.nodes.get(node)) {
-            observer(node.peer, &entry);
         }
     }
 

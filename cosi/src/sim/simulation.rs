@@ -20,7 +20,7 @@ use rand_chacha::ChaCha20Rng;
 use super::{
     Adversary, Application, Boundary, Bug, Counters, Cpu, Crash, Cut, Entry, Flaw, Journal,
     Latency, Letter, Matrix, Measured, Network, Partition, Recording, Shared, SharedCheck,
-    SharedWork, Subject, When,
+    SharedWork, Subject, What, When,
     adversary::Scheduler,
     events::{Events, Planned},
     incoming::{Desk, Sharing},
@@ -190,7 +190,8 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
     }
 
     /// Has `delay` say how much longer than the wire takes each copy is under way, up to `bound`;
-    /// what it says beyond is cut down to that.
+    /// what it says beyond is cut down to that. It is asked when the copy is sent, and told when
+    /// that is.
     ///
     /// This is the scheduler of an asynchronous network: it sees every message of every node, and
     /// loses none. It is no [`Adversary`] unless the caller lets the two share what they know.
@@ -410,6 +411,15 @@ impl<M: Subject, A: Application<M>> Simulation<M, A> {
     pub(super) fn report(&mut self, flaw: Flaw<M::Peer>) {
         let bug = Bug { seed: self.network.seed, at: self.now, flaw };
         self.bug.get_or_insert(bug);
+    }
+
+    /// Adds to the trace.
+    pub(super) fn note(&mut self, node: usize, what: What) {
+        let entry = Entry { at: self.now, node, what };
+        self.trace.entry(&entry);
+        if let (Some(observer), Some(node)) = (&mut self.observer, self.nodes.get(node)) {
+            observer(node.peer, &entry);
+        }
     }
 
     pub(super) fn check_invariants(&mut self) {

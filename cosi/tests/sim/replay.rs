@@ -2,34 +2,55 @@
 
 use std::{cell::RefCell, collections::BTreeSet, num::NonZeroU64, rc::Rc, time::Duration};
 
-use cosi::sim::{Boundary, Cpu, Crash, Entry, Latency, Network, Outcome, Simulation, When};
+use cosi::sim::{
+    Across, Boundary, Counters, Cpu, Crash, Cut, Entry, Latency, Matrix, Network, Outcome,
+    Partition, Recording, Simulation, When,
+};
 
 use crate::{
     adversary::Mute,
     teller::{Command, Config, Log, millis, run, tellers},
 };
 
+/// What can be known of a run.
+#[derive(Debug, PartialEq)]
+struct Run {
+    digest: [u8; 32],
+    entries: Vec<Entry>,
+    log: String,
+    total: Counters,
+}
+
 /// All that chance and mishap can do to seven nodes.
-fn storm(seed: u64, rounds: u64) -> ([u8; 32], Vec<Entry>, String) {
+fn storm(seed: u64, cpu: Cpu) -> (Run, Option<Recording>) {
     let network = Network {
         seed,
-        latency: Latency::Jittered {
-            least: Duration::from_millis(20),
-            jitter: Duration::from_millis(60),
-        },
+        latency: Latency::LogNormal { median: Duration::from_millis(40), sigma_per_mille: 400 },
         uplink: NonZeroU64::new(20_000),
         downlink: NonZeroU64::new(30_000),
         loss_per_mille: 50,
         duplicate_per_mille: 50,
         spurious_per_mille: 50,
-        cpu: Cpu::Fixed(Duration::from_micros(300)),
+        cpu,
         ..Network::default()
     };
     let mut sim = tellers(network, 7);
     let entries = Rc::new(RefCell::new(Vec::new()));
     let sink = Rc::clone(&entries);
     sim.observe(move |_, entry| sink.borrow_mut().push(entry.clone()));
-    sim.application_mut().answers = rounds;
+    sim.application_mut().answers = 4;
+    let exponential =
+        Latency::Exponential { least: Duration::ZERO, mean: Duration::from_millis(9) };
+    sim.regions(Matrix::new(vec![vec![exponential; 2]; 2]).unwrap(), |peer| usize::from(peer) % 2);
+    (3..=7).for_each(|peer| sim.link(1, peer, Latency::Fixed(Duration::from_millis(70))));
+    for (across, peers) in [(Across::Held, vec![2, 4]), (Across::Dropped, vec![5])] {
+        let (from, until) = (millis(60), Some(millis(110)));
+        sim.partition(Partition { from, until, cut: Cut::Groups(vec![peers]), across });
+    }
+    sim.schedule(Duration::from_millis(30), |_, rng, letter| {
+        Duration::from_micros(u64::from(rng.next_u32() % 1000) * u64::from(letter.to))
+    });
+    sim.byzantine([1], Mute { heard: 0 });
     for peer in 1..=7 {
         sim.command(millis(u64::from(peer) * 10), peer, Command::Say(1));
         sim.command(millis(u64::from(peer) * 15), peer, Command::Wake(millis(70)));
@@ -40,22 +61,37 @@ fn storm(seed: u64, rounds: u64) -> ([u8; 32], Vec<Entry>, String) {
         sim.crash(peer, Crash { when, boundary, down_for });
     }
     assert_eq!(sim.run_until(millis(400), |_| false), Ok(Outcome::Limit));
-    assert_eq!(sim.total().restarts, 7);
+    let total = sim.total();
+    let (digest, recording) = (sim.digest(), sim.recording());
     let log: &Log = sim.application();
-    let digest = sim.digest();
     let log = format!("{log:?}");
     drop(sim);
-    (digest, Rc::into_inner(entries).unwrap().into_inner(), log)
+    let entries = Rc::into_inner(entries).unwrap().into_inner();
+    (Run { digest, entries, log, total }, recording)
 }
+
+const CPU: Cpu = Cpu::Fixed(Duration::from_micros(300));
 
 #[test]
 fn a_seed_replays_to_the_bit_and_another_does_not() {
-    let first = storm(7, 4);
-    assert!(first.1.len() > 1000, "{}", first.1.len());
-    assert_eq!(first, storm(7, 4));
-    let other = storm(8, 4);
-    assert_ne!(first.0, other.0);
-    assert_ne!(first.1, other.1);
+    let (first, _) = storm(7, CPU);
+    assert!(first.entries.len() > 1000, "{}", first.entries.len());
+    let Counters { lost, duplicated, cut, held, restarts, .. } = first.total;
+    assert!(lost > 0 && duplicated > 0 && cut > 0 && held > 0 && restarts == 7);
+    assert_eq!(first, storm(7, CPU).0);
+    let (other, _) = storm(8, CPU);
+    assert_ne!(first.digest, other.digest);
+    assert_ne!(first.entries, other.entries);
+}
+
+#[test]
+fn a_measured_storm_replays_to_the_bit() {
+    let (first, recording) = storm(7, Cpu::Measured);
+    let (second, of_replay) = storm(7, Cpu::Replayed(recording.unwrap()));
+    assert_eq!(first, second);
+    assert_eq!(of_replay, None);
+    // Measured anew it is another run, if only by nanoseconds.
+    assert_ne!(first.digest, storm(7, Cpu::Measured).0.digest);
 }
 
 #[test]

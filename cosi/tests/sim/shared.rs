@@ -57,7 +57,7 @@ fn the_first_does_it_and_all_are_charged() {
     let SharedWork { done, spent, reused, charged } = sim.shared_work();
     assert_eq!((done, reused), (1, 99));
     assert_eq!(charged, spent * 99);
-    assert!(spent > Duration::from_micros(100), "{spent:?}");
+    assert!(spent > Duration::from_micros(20), "{spent:?}");
     // Each of the hundred worked for that long, and what the machines took for real is less.
     assert_eq!(sim.application().heard(101).len(), 1);
     for peer in 2..=101 {
@@ -188,7 +188,7 @@ fn an_application_shares_its_work_and_the_simulation_counts_it() {
     assert_eq!(shared.once(&[], || 77).0, 77);
     let SharedWork { done, spent, reused, charged } = sim.shared_work();
     assert_eq!((done, reused, charged), (2, 1, cost));
-    assert!(spent >= cost && cost > Duration::from_micros(100));
+    assert!(spent >= cost && cost > Duration::from_micros(20));
     assert!(format!("{shared:?}").contains("results: 2"));
 }
 
