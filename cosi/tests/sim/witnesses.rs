@@ -9,7 +9,6 @@ use cosi::{
     machine::{Fault, FaultKind, Index, Time, To},
     message::{Message, Said},
     roster::{Member, Roster},
-    session::Session,
     sim::{Application, Network, Outcome, Simulation},
     witness::{Command, Config, Error, Event},
 };
@@ -31,7 +30,7 @@ impl Application<Witness> for Notes {
                 let verdict = cosigner::Command::Validated { digest, accept: true };
                 commands.push(Command::Cosign(verdict));
             }
-            other => panic!("{other:?}"),
+            event @ (Event::Led(_) | Event::Cosigned(_) | _) => panic!("{event:?}"),
         }
     }
 
@@ -83,15 +82,6 @@ fn a_fault_that_both_halves_see_is_one() {
     let [me, liar] = [0, 1].map(|at| roster.index(at).unwrap());
     let key = configs[1].leader.key.clone();
     let mut witness = Witness::new(configs.remove(0)).unwrap();
-    let forge = |message: Message| match message {
-        Message::Announcement(said, statement) => {
-            Message::Announcement(Said { signature: Signature([7; 64]), ..said }, statement)
-        }
-        Message::Commitment(said) => {
-            Message::Commitment(Said { signature: Signature([7; 64]), ..said })
-        }
-        other => other,
-    };
     let statement = b"statement".to_vec();
     let mut rng = ChaCha20Rng::seed_from_u64(9);
     let mut cx = cosi::machine::Cx::new(Time::default(), &mut rng);
@@ -101,21 +91,21 @@ fn a_fault_that_both_halves_see_is_one() {
     let step = other.handle_command(&mut cx, Command::Lead(announce)).unwrap();
     let mut said = step.into_records().1.release().messages;
     let (To::All, announcement) = said.remove(0) else { panic!() };
-    let Message::Announcement(Said { what: Session { statement, .. }, .. }, _) = &announcement
-    else {
-        panic!()
-    };
-    let verdict = cosigner::Command::Validated { digest: *statement, accept: true };
+    let Message::Announcement(said, statement) = announcement.clone() else { panic!() };
+    let forged =
+        Message::Announcement(Said { signature: Signature([7; 64]), ..said.clone() }, statement);
+    let verdict = cosigner::Command::Validated { digest: said.what.statement, accept: true };
     let _ = witness.handle_command(&mut cx, Command::Cosign(verdict)).unwrap();
-    let step = witness.handle_message(&mut cx, liar, announcement.clone());
+    let step = witness.handle_message(&mut cx, liar, announcement);
     let (_, commitment) = step.into_records().1.release().messages.remove(0);
     let Message::Commitment(mut said) = commitment else { panic!() };
     (said.what.leader, said.what.member) = (me.get(), liar.get());
-    let honest = Message::Commitment(Said::new(&key, said.what));
+    let honest = Said::new(&key, said.what);
+    let lie = Said { signature: Signature([7; 64]), ..honest.clone() };
 
     let mut faults = Vec::new();
-    for message in [honest.clone(), forge(honest), forge(announcement.clone()), forge(announcement)]
-    {
+    let said = [honest, lie].map(Message::Commitment);
+    for message in said.into_iter().chain([forged.clone(), forged]) {
         let step = witness.handle_message(&mut cx, liar, message);
         faults.extend(step.into_records().1.release().faults);
     }
