@@ -20,3 +20,4 @@ mod replay;
 mod scale;
 mod shared;
 mod teller;
+mod witnesses;
