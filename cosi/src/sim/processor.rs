@@ -14,11 +14,10 @@ const MAX_CHARGES: usize = 1 << 27;
 ///
 /// Meanwhile its inputs wait in line. Each node has one processor, of its own: see
 /// [`Simulation::pace`](super::Simulation::pace) for how fast.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cpu {
     /// No time.
-    #[default]
     Ideal,
     /// This long, whatever the input.
     Fixed(Duration),

@@ -52,21 +52,21 @@ impl fmt::Display for SharedWork {
 ///
 /// # Example
 ///
-/// A collective signer's messages are verified under the one roster, apart from the machine.
+/// A witness's messages are verified under the one roster, apart from the machine.
 ///
 /// ```
 /// use cosi::{
-///     Cosigner,
-///     cosigner::Step,
+///     Witness,
 ///     machine::{Cx, Index},
 ///     message::{Message, Verified},
 ///     roster::Roster,
 ///     sim::SharedCheck,
+///     witness::Step,
 /// };
 ///
 /// struct Signatures(Roster);
 ///
-/// impl SharedCheck<Cosigner> for Signatures {
+/// impl SharedCheck<Witness> for Signatures {
 ///     type Verified = Verified<Message>;
 ///
 ///     fn verify(&mut self, message: &Message) -> Option<Verified<Message>> {
@@ -75,12 +75,12 @@ impl fmt::Display for SharedWork {
 ///
 ///     fn handle(
 ///         &mut self,
-///         cosigner: &mut Cosigner,
+///         witness: &mut Witness,
 ///         cx: &mut Cx<'_>,
 ///         from: Index,
 ///         verified: Verified<Message>,
 ///     ) -> Step {
-///         cosigner.handle_verified(cx, from, verified)
+///         witness.handle_verified(cx, from, verified)
 ///     }
 /// }
 /// ```

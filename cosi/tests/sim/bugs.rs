@@ -1,10 +1,13 @@
 //! What no sound machine does is reported with its name and the seed.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use cosi::sim::{Boundary, Bug, Crash, Flaw, Network, Outcome, Simulation, When};
 
-use crate::teller::{Command, Config, Log, Sim, millis, tellers};
+use crate::{
+    adversary::Mute,
+    teller::{Command, Config, Log, Sim, millis, tellers},
+};
 
 fn with(config: Config) -> Sim {
     let mut sim = Simulation::new(Network { seed: 99, ..Network::default() }, Log::default());
@@ -74,7 +77,9 @@ fn an_invariant_that_breaks_at_the_very_event() {
 #[test]
 fn calls_that_name_nobody() {
     type Call = fn(&mut Sim);
-    let calls: [Call; 5] = [
+    let calls: [Call; 7] = [
+        |sim| sim.pace(9, NonZeroU32::MIN),
+        |sim| sim.byzantine([9], Mute { heard: 0 }),
         |sim| sim.command(millis(0), 9, Command::Say(1)),
         |sim| sim.members_of(9, []),
         |sim| sim.bandwidth(9, None, None),

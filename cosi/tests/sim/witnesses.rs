@@ -6,11 +6,11 @@ use cosi::{
     Policy, Witness, cosigner,
     keys::{Seed, Signature},
     leader,
-    machine::{Fault, FaultKind, Index, Time, To},
-    message::{Message, Said},
+    machine::{Cx, Fault, FaultKind, Index, Time, To},
+    message::{Message, Said, Verified},
     roster::{Member, Roster},
-    sim::{Application, Network, Outcome, Simulation},
-    witness::{Command, Config, Error, Event},
+    sim::{Application, Cpu, Network, Outcome, SharedCheck, SharedWork, Simulation},
+    witness::{Command, Config, Error, Event, Step},
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
@@ -75,6 +75,59 @@ fn everybody_leads_while_everybody_cosigns() {
     assert!(roster.indices().all(|i| sim.machine(i).unwrap().next_timeout().is_none()));
 }
 
+/// Verifies what is said once for all who hear it.
+struct Signatures(Roster);
+
+impl SharedCheck<Witness> for Signatures {
+    type Verified = Verified<Message>;
+
+    fn verify(&mut self, message: &Message) -> Option<Verified<Message>> {
+        message.clone().verify(&self.0).ok()
+    }
+
+    fn handle(
+        &mut self,
+        witness: &mut Witness,
+        cx: &mut Cx<'_>,
+        from: Index,
+        verified: Verified<Message>,
+    ) -> Step {
+        witness.handle_verified(cx, from, verified)
+    }
+}
+
+#[test]
+fn more_than_a_hundred_share_the_check_of_an_announcement_and_each_pays_for_it() {
+    let (roster, configs) = configs(101);
+    let run = |cpu, share: bool| {
+        let mut sim = Simulation::new(Network { cpu, ..Network::default() }, Notes::default());
+        for config in configs.iter().cloned() {
+            sim.add(config.leader.me, config);
+        }
+        if share {
+            sim.share(Signatures(roster.clone()));
+        }
+        let (statement, policy) = (b"release 1.0".to_vec(), Policy::Complete);
+        let announce = leader::Command::Announce { statement, policy };
+        let first = roster.index(0).unwrap();
+        sim.command(Time::at(Duration::from_secs(1)), first, Command::Lead(announce));
+        let limit = Time::at(Duration::from_secs(60));
+        assert_eq!(sim.run_until(limit, |_| false), Ok(Outcome::Quiet));
+        assert_eq!(sim.application().signed.values().map(Vec::len).collect::<Vec<_>>(), [0]);
+        assert_eq!(sim.application().faults, []);
+        sim
+    };
+    let measured = run(Cpu::Measured, true);
+    let SharedWork { done, reused, spent, .. } = measured.shared_work();
+    // All but the leader's own copy of the announcement arrive as bytes, and all else is for one.
+    assert_eq!((done + reused, reused), (measured.total().received.messages, 99));
+    let least = roster.indices().map(|me| measured.counters(me).unwrap().busy).min().unwrap();
+    assert!(least > spent / u32::try_from(done).unwrap() / 4, "{least:?}");
+    // Nobody's doing hangs on who checked, but for the time that it took.
+    let replay = |share| run(Cpu::Replayed(measured.recording().unwrap()), share).digest();
+    assert_eq!([replay(true), replay(false)], [measured.digest(); 2]);
+}
+
 /// The machine itself, so that both halves hear the same liar.
 #[test]
 fn a_fault_that_both_halves_see_is_one() {
@@ -84,7 +137,7 @@ fn a_fault_that_both_halves_see_is_one() {
     let mut witness = Witness::new(configs.remove(0)).unwrap();
     let statement = b"statement".to_vec();
     let mut rng = ChaCha20Rng::seed_from_u64(9);
-    let mut cx = cosi::machine::Cx::new(Time::default(), &mut rng);
+    let mut cx = Cx::new(Time::default(), &mut rng);
     // What the liar leads, and what it answers.
     let mut other = Witness::new(configs.remove(0)).unwrap();
     let announce = leader::Command::Announce { statement, policy: Policy::Complete };
