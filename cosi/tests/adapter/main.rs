@@ -1,0 +1,8 @@
+//! The adapters to tokio: the driver, networks and journals.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
