@@ -7,6 +7,7 @@
 mod channels;
 mod clock;
 mod journal;
+pub mod tcp;
 
 use alloc::collections::{BTreeSet, VecDeque};
 use core::{future::Future, time::Duration};
@@ -18,6 +19,7 @@ pub use self::{
     channels::{Channels, Endpoint},
     clock::{Clock, SystemClock},
     journal::{Journal, Memory},
+    tcp::Tcp,
 };
 use crate::{
     machine::{Cx, Fault, FaultKind, Machine, Output, Step, StepOf, To},
