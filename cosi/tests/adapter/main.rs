@@ -6,3 +6,7 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
+
+mod common;
+mod hostile;
+mod tcp;
