@@ -6,6 +6,8 @@
 
 mod channels;
 mod clock;
+#[cfg(feature = "redb")]
+mod disk;
 mod journal;
 pub mod tcp;
 
@@ -15,6 +17,8 @@ use core::{future::Future, time::Duration};
 use ::tokio::sync::{mpsc, oneshot};
 use curve25519_dalek::rand_core::CryptoRng;
 
+#[cfg(feature = "redb")]
+pub use self::disk::{Disk, DiskError};
 pub use self::{
     channels::{Channels, Endpoint},
     clock::{Clock, SystemClock},

@@ -8,5 +8,7 @@
 )]
 
 mod common;
+#[cfg(feature = "redb")]
+mod disk;
 mod hostile;
 mod tcp;
