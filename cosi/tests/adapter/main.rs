@@ -10,5 +10,8 @@
 mod common;
 #[cfg(feature = "redb")]
 mod disk;
+mod driver;
 mod hostile;
+mod ringer;
+mod signing;
 mod tcp;
