@@ -304,6 +304,24 @@ mod tests {
         fn open(&self) -> Result<Disk, DiskError> {
             Disk::with(builder().create_with_backend(self.clone()).map_err(failure)?, b"label")
         }
+
+        async fn records(self) -> Result<Vec<u64>, DiskError> {
+            blocking(move || self.open()).await?.replay().await
+        }
+
+        fn content(&self) -> Vec<u8> {
+            let len = self.0.0.len().unwrap();
+            let mut content = alloc::vec![0; usize::try_from(len).unwrap()];
+            self.0.0.read(0, &mut content).unwrap();
+            content
+        }
+
+        fn with_content(content: &[u8]) -> Self {
+            let device = Self::default();
+            device.0.0.set_len(u64::try_from(content.len()).unwrap()).unwrap();
+            device.0.0.write(0, content).unwrap();
+            device
+        }
     }
 
     impl StorageBackend for Device {
@@ -347,5 +365,31 @@ mod tests {
         drop(disk);
         let again: Vec<u64> = device.open().unwrap().replay().await.unwrap();
         assert!(again == found || again == [9], "{again:?}");
+    }
+
+    #[::tokio::test]
+    async fn damage_is_an_error_and_never_other_records() {
+        let device = Device::default();
+        let mut disk = device.open().unwrap();
+        let written: Vec<u64> = (0..500).collect();
+        for batch in written.chunks(50) {
+            disk.append(batch.to_vec()).await.unwrap();
+        }
+        drop(disk);
+        let content = device.content();
+        assert_eq!(Device::with_content(&content).records().await.as_ref(), Ok(&written));
+
+        let (mut refused, mut harmless) = (0, 0);
+        let used: Vec<usize> = (0..content.len()).filter(|at| content[*at] != 0).collect();
+        let anywhere = used.iter().map(|at| 8 * at + at % 8).step_by(used.len() / 500);
+        for bit in (0..320 * 8).chain(anywhere) {
+            let mut damaged = content.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            match Device::with_content(&damaged).records().await {
+                Ok(found) => assert_eq!((&found, harmless += 1), (&written, ()), "bit {bit}"),
+                Err(error) => assert_ne!((error, refused += 1), (DiskError::Locked, ())),
+            }
+        }
+        assert!(refused > 50 && harmless > 0, "{refused} {harmless}");
     }
 }

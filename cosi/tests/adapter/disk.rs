@@ -124,7 +124,7 @@ async fn another_machines_journal_and_other_files_are_refused() {
 }
 
 #[tokio::test]
-async fn damage_is_an_error_and_never_other_records() {
+async fn a_torn_file_is_an_error_and_never_fewer_records() {
     let (_folder, path) = place();
     let mut disk = Disk::open(&path, LABEL).await.unwrap();
     let written: Vec<u64> = (0..500).collect();
@@ -133,35 +133,11 @@ async fn damage_is_an_error_and_never_other_records() {
     }
     drop(disk);
     let file = fs::read(&path).unwrap();
-
-    let (mut refused, mut harmless) = (0, 0);
-    let used: Vec<usize> = (0..file.len()).filter(|at| file[*at] != 0).collect();
-    let header = 0..320;
-    let flips = header.chain(used.iter().copied().step_by(used.len() / 200));
-    for at in flips {
-        let mut damaged = file.clone();
-        damaged[at] ^= 1 << (at % 8);
-        fs::write(&path, damaged).unwrap();
-        match records(&path).await {
-            Ok(found) => {
-                assert_eq!(found, written, "byte {at}");
-                harmless += 1;
-            }
-            Err(error) => {
-                assert_ne!(error, DiskError::Locked);
-                refused += 1;
-            }
-        }
+    for kept in [1, 100, 4096, file.len() / 10, file.len() / 2, file.len() - 1] {
+        fs::write(&path, &file[..kept]).unwrap();
+        let error = records(&path).await.unwrap_err();
+        assert!(matches!(error, DiskError::Damaged(_) | DiskError::Io(_)), "{kept}: {error:?}");
     }
-    assert!(refused > 50 && harmless > 0, "{refused} {harmless}");
-
-    for kept in [0.1, 0.5, 0.9] {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction")]
-        #[expect(clippy::cast_precision_loss, reason = "a fraction")]
-        let torn = &file[..(file.len() as f64 * kept) as usize];
-        fs::write(&path, torn).unwrap();
-        if let Ok(found) = records(&path).await {
-            assert_eq!(found, written, "{kept}");
-        }
-    }
+    fs::write(&path, &file).unwrap();
+    assert_eq!(records(&path).await, Ok(written));
 }
