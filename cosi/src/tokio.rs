@@ -1,8 +1,96 @@
-//! Runs any machine on tokio: the driver, and what it stands on.
+//! Runs any machine on tokio: the driver, networks, journals and a clock.
 //!
-//! A slow application delays no deadline. While a notice waits for it, the driver takes in no
-//! message, so the load stays in the network's bounded queues; timeouts and commands go on. No
-//! notice is dropped: an application that leaves [`BACKLOG`] of them waiting counts as gone.
+//! # Guarantees
+//!
+//! - **Records before messages.** Nothing is sent, told or answered before the records of its step
+//!   are durable. When they never are, [`run`] ends with the journal's error, and nothing has been
+//!   released that depends on them.
+//! - **A slow application delays no deadline.** While a notice waits for it, the driver takes in no
+//!   message, so the load stays in the network's bounded queues; timeouts and commands go on. No
+//!   notice is dropped: an application that leaves [`BACKLOG`] of them waiting counts as gone.
+//! - **Faults reach the host**, the machine's and those that the network finds: bytes that are no
+//!   message, once a peer.
+//!
+//! # What there is
+//!
+//! | | for one process | for production |
+//! |---|---|---|
+//! | [`Network`] | [`Channels`] | [`Tcp`]: mutual TLS 1.3 by raw keys, bounded in all it takes |
+//! | [`Journal`] | [`Memory`] | `Disk`, on redb (feature `redb`, Rust 1.90) |
+//!
+//! [`NoJournal`] is for machines without records, and [`SystemClock`] for all. Networks, journals
+//! and clocks of your own are as welcome: the driver knows the traits alone.
+//!
+//! # What is yours to do
+//!
+//! - Restore the machine from its journal before it runs, and again after an error or a crash. One
+//!   journal a machine.
+//! - Read the notices, and answer the machine's questions by commands.
+//! - Give a generator that is cryptographically secure and seeded by the system.
+//! - Give the driver processor time. A machine checks signatures on the thread that polls the
+//!   driver, for up to tens of milliseconds a message. Where that may not delay other tasks, the
+//!   network's connections among them, give it a thread, with `runtime` a handle of the runtime:
+//!   `std::thread::spawn(move || runtime.block_on(run(..)))`.
+//! - Serve guests: peers here are members. Who is none needs a port of the host's own.
+//!
+//! # Example
+//!
+//! Two witnesses in one process sign a statement.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use cosi::{
+//!     Policy, cosigner, leader, keys::Seed, machine::Cx, roster::{Member, Roster},
+//!     tokio::{Channels, Clock, NoJournal, Notice, SystemClock, run},
+//!     witness::{Command, Config, Event, Witness},
+//! };
+//! use tokio::sync::{mpsc, oneshot};
+//! # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! # let mut rng = ChaCha20Rng::seed_from_u64(7);
+//! let keys = [1, 2].map(|seed| Arc::new(Seed::from_bytes([seed; 32]).signing_key()));
+//! let roster = Roster::new(keys.iter().map(|key| Member::new(key, &mut rng)))?;
+//! let channels = Channels::new(roster.indices(), 1024);
+//! let clock = SystemClock::new();
+//!
+//! let mut hosts = Vec::new();
+//! for (me, key) in roster.indices().zip(keys) {
+//!     # let mut rng = ChaCha20Rng::seed_from_u64(me.get().into());
+//!     let mut cx = Cx::new(clock.now(), &mut rng);
+//!     let restored = Witness::restore(Config::new(roster.clone(), me, key), [], &mut cx)?;
+//!     let (commands, requests) = mpsc::channel(16);
+//!     let (events, notices) = mpsc::channel(16);
+//!     let network = channels.join(me);
+//!     tokio::spawn(run(restored, network, NoJournal, clock.clone(), rng, requests, events));
+//!     hosts.push((commands, notices));
+//! }
+//! let [(ada, mut adas_notices), (bob, mut bobs_notices)] = <[_; 2]>::try_from(hosts).unwrap();
+//!
+//! let announce = leader::Command::Announce {
+//!     statement: b"log head 42".to_vec(),
+//!     policy: Policy::Complete,
+//! };
+//! let (reply, answer) = oneshot::channel();
+//! ada.send((Command::Lead(announce), reply)).await?;
+//! answer.await??;
+//!
+//! let Some(Notice::Event(Event::Cosigned(question))) = bobs_notices.recv().await else { panic!() };
+//! let cosigner::Event::Validate { digest, .. } = question else { panic!() };
+//! // ... look at the statement, and say yes:
+//! let verdict = cosigner::Command::Validated { digest, accept: true };
+//! let (reply, answer) = oneshot::channel();
+//! bob.send((Command::Cosign(verdict), reply)).await?;
+//! answer.await??;
+//!
+//! let Some(Notice::Event(Event::Led(news))) = adas_notices.recv().await else { panic!() };
+//! let leader::Event::Signed { signature, .. } = news else { panic!() };
+//! signature.verify(&roster, b"log head 42", &Policy::Complete)?;
+//! # Ok(())
+//! # })
+//! # }
+//! ```
 
 mod channels;
 mod clock;
@@ -22,7 +110,7 @@ pub use self::disk::{Disk, DiskError};
 pub use self::{
     channels::{Channels, Endpoint},
     clock::{Clock, SystemClock},
-    journal::{Journal, Memory},
+    journal::{Journal, Memory, NoJournal},
     tcp::Tcp,
 };
 use crate::{

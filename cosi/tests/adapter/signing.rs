@@ -8,7 +8,7 @@ use cosi::{
     message::Message,
     roster::{Member, Roster},
     session::Digest,
-    tokio::{Clock, Memory, Notice, Request, SystemClock, Tcp, run, tcp},
+    tokio::{Clock, NoJournal, Notice, Request, SystemClock, Tcp, run, tcp},
     witness::{Command, Config, Event, Witness},
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -50,7 +50,7 @@ impl Host {
         let witness = Witness::restore(config, [], &mut Cx::new(clock.now(), &mut rng)).unwrap();
         let (commands, requests) = mpsc::channel(8);
         let (events, notices) = mpsc::channel(8);
-        let driver = run(witness, tcp, Memory::new(), clock, rng, requests, events);
+        let driver = run(witness, tcp, NoJournal, clock, rng, requests, events);
         let runtime = Handle::current();
         std::thread::spawn(move || runtime.block_on(driver));
 
