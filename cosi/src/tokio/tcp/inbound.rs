@@ -134,21 +134,20 @@ impl<P: Copy + Ord + Send + Sync + 'static, M: Wire + Send + 'static> Reader<P, 
         let live = &self.link.live;
         loop {
             let read = frame::read(reader, self.limits.frame, self.limits.frame_time).await;
-            let (size, item) = match read {
-                Ok(bytes) => (bytes.len(), M::decode(&bytes)),
-                Err(Broken::TooLong) => (0, Err(DecodeError)),
+            let message = match read {
+                Ok(bytes) => M::decode(&bytes).map(|message| (bytes.len(), message)),
+                Err(Broken::TooLong) => Err(DecodeError),
                 Err(Broken::Gone) => return,
             };
-            let sound = item.is_ok();
-            if sound {
-                count(&live.frames_in, &live.bytes_in, size.saturating_add(HEADER));
-            } else {
+            let Ok((size, message)) = message else {
                 add(&live.malformed, 1);
-                // From here on no connection replaces this one, so the host hears of it.
                 self.link.punish(&self.limits);
-            }
-            let pushed = self.inbox.push(self.peer, self.connection, size, item).await;
-            if pushed.is_err() || !sound {
+                // At once, so that no newer connection keeps it from the host.
+                return self.inbox.insist(self.peer, Err(DecodeError));
+            };
+            count(&live.frames_in, &live.bytes_in, size.saturating_add(HEADER));
+            let pushed = self.inbox.push(self.peer, self.connection, size, Ok(message)).await;
+            if pushed.is_err() {
                 return;
             }
         }

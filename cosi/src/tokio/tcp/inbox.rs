@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ::tokio::sync::Notify;
 
-/// One lane a peer: each holds at most `frames` items, and at most `bytes` and one item more.
+/// One lane a peer: each holds at most `frames` items, at most `bytes` and one item more, and one
+/// item that was [insisted](Self::insist) on.
 ///
 /// Lanes that have something take turns, so a peer that says much delays nobody else's next
 /// message by more than one of its own.
@@ -27,11 +28,19 @@ struct State<P, T> {
 }
 
 struct Lane<T> {
-    waiting: VecDeque<(usize, T)>,
+    waiting: VecDeque<Item<T>>,
     bytes: usize,
+    /// Whether an item waits that was insisted on.
+    insisted: bool,
     /// The connection that fills it: the last.
     connection: u64,
     room: Arc<Notify>,
+}
+
+struct Item<T> {
+    value: T,
+    size: usize,
+    insisted: bool,
 }
 
 /// This connection was replaced.
@@ -39,8 +48,13 @@ pub(super) struct Replaced;
 
 impl<P: Copy + Ord, T> Inbox<P, T> {
     pub(super) fn new(peers: impl Iterator<Item = P>, frames: usize, bytes: usize) -> Self {
-        let lane =
-            || Lane { waiting: VecDeque::new(), bytes: 0, connection: 0, room: Arc::default() };
+        let lane = || Lane {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            insisted: false,
+            connection: 0,
+            room: Arc::default(),
+        };
         let lanes = peers.map(|peer| (peer, lane())).collect();
         let state = Mutex::new(State { lanes, turns: VecDeque::new() });
         Self { frames: frames.max(1), bytes, state, news: Notify::new() }
@@ -78,7 +92,7 @@ impl<P: Copy + Ord, T> Inbox<P, T> {
             };
             room.notified().await;
         };
-        self.add(room, peer, size, item);
+        self.add(room, peer, Item { value: item, size, insisted: false });
         Ok(())
     }
 
@@ -87,9 +101,18 @@ impl<P: Copy + Ord, T> Inbox<P, T> {
         let state = self.lock();
         let room = state.lanes.get(&peer).is_some_and(|lane| self.has_room(lane));
         if room {
-            self.add(state, peer, size, item);
+            self.add(state, peer, Item { value: item, size, insisted: false });
         }
         room
+    }
+
+    /// Adds an item whether or not there is room, unless another one waits that was added like
+    /// this.
+    pub(super) fn insist(&self, peer: P, item: T) {
+        let state = self.lock();
+        if state.lanes.get(&peer).is_some_and(|lane| !lane.insisted) {
+            self.add(state, peer, Item { value: item, size: 0, insisted: true });
+        }
     }
 
     /// The next item, and whose it is. Cancel safe.
@@ -106,24 +129,26 @@ impl<P: Copy + Ord, T> Inbox<P, T> {
         let mut state = self.lock();
         let peer = state.turns.pop_front()?;
         let lane = state.lanes.get_mut(&peer)?;
-        let (size, item) = lane.waiting.pop_front()?;
+        let Item { value, size, insisted } = lane.waiting.pop_front()?;
         lane.bytes = lane.bytes.saturating_sub(size);
+        lane.insisted &= !insisted;
         lane.room.notify_one();
         if !lane.waiting.is_empty() {
             state.turns.push_back(peer);
         }
-        Some((peer, item))
+        Some((peer, value))
     }
 
     fn has_room(&self, lane: &Lane<T>) -> bool {
         lane.waiting.is_empty() || (lane.waiting.len() < self.frames && lane.bytes < self.bytes)
     }
 
-    fn add(&self, mut state: MutexGuard<'_, State<P, T>>, peer: P, size: usize, item: T) {
+    fn add(&self, mut state: MutexGuard<'_, State<P, T>>, peer: P, item: Item<T>) {
         let Some(lane) = state.lanes.get_mut(&peer) else { return };
         let first = lane.waiting.is_empty();
-        lane.bytes = lane.bytes.saturating_add(size);
-        lane.waiting.push_back((size, item));
+        lane.bytes = lane.bytes.saturating_add(item.size);
+        lane.insisted |= item.insisted;
+        lane.waiting.push_back(item);
         if first {
             state.turns.push_back(peer);
         }
@@ -151,6 +176,17 @@ mod tests {
         let order: alloc::vec::Vec<_> = core::iter::from_fn(|| inbox.try_pop()).collect();
         assert_eq!(order, [(1, 0), (2, 10), (1, 1), (2, 11), (1, 2)]);
         assert!(inbox.try_push(2, 1, 13) && inbox.try_push(1, 1, 4), "room again");
+    }
+
+    #[test]
+    fn a_full_lane_takes_one_more_item_that_is_insisted_on() {
+        let inbox = Inbox::new(1..=1, 2, 100);
+        assert!((0..2).all(|at| inbox.try_push(1, 1, at)));
+        (10..20).for_each(|at| inbox.insist(1, at));
+        let order: alloc::vec::Vec<_> = core::iter::from_fn(|| inbox.try_pop()).collect();
+        assert_eq!(order, [(1, 0), (1, 1), (1, 10)]);
+        inbox.insist(1, 20);
+        assert_eq!(inbox.try_pop(), Some((1, 20)));
     }
 
     #[::tokio::test]
