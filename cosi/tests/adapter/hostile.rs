@@ -106,20 +106,19 @@ async fn bytes_that_are_no_message_are_a_fault_and_shut_the_door_for_a_while() {
     ] {
         let [mut ada, mut bob] = two_of_four(limits()).await;
         let mut bad = honest(2).enter(ada.address()).await;
+        let began = Instant::now();
         bad.write_all(&on_the_wire(1)).await.unwrap();
         bad.write_all(garbage).await.unwrap();
         bad.write_all(&on_the_wire(2)).await.unwrap();
         bad.flush().await.unwrap();
         assert_eq!(ada.number_from(2).await, 1);
         assert_eq!(ada.recv().await, (2, Err(DecodeError)), "{garbage:?}");
-        let closed = Instant::now();
         let mut rest = Vec::new();
         soon(bad.read_to_end(&mut rest)).await.ok();
         assert_eq!(ada.with(2).malformed, 1);
 
-        if closed.elapsed() < millis(100) {
-            assert!(honest(2).is_refused(ada.address()).await, "the door is shut");
-        }
+        let refused = honest(2).is_refused(ada.address()).await;
+        assert!(refused || began.elapsed() >= millis(300), "the door is shut");
         bob.send(0, 3);
         assert_eq!(ada.number_from(1).await, 3);
         tokio::time::sleep(millis(300)).await;
@@ -135,13 +134,14 @@ async fn who_offends_again_waits_twice_as_long() {
     let [mut ada, _bob] = two_of_four(limits).await;
     for penalty in [100, 200, 400, 400] {
         let mut bad = honest(2).enter(ada.address()).await;
+        let began = Instant::now();
         bad.write_all(&[0xff; 4]).await.unwrap();
         bad.flush().await.unwrap();
         assert_eq!(ada.recv().await, (2, Err(DecodeError)));
         let shut = Instant::now();
         tokio::time::sleep(millis(penalty / 2)).await;
         let refused = honest(2).is_refused(ada.address()).await;
-        assert!(refused || shut.elapsed() >= millis(penalty), "{penalty}");
+        assert!(refused || began.elapsed() >= millis(penalty), "{penalty}");
         tokio::time::sleep_until(shut + millis(penalty)).await;
     }
 }
@@ -208,8 +208,10 @@ async fn a_member_has_one_connection_however_many_it_opens() {
         older.push(honest(2).enter(ada.address()).await);
     }
     let mut newest = older.pop().unwrap();
-    for mut stream in older {
-        stream.write_all(&on_the_wire(1)).await.ok();
+    for (at, mut stream) in older.into_iter().enumerate() {
+        if at % 2 == 0 {
+            stream.write_all(&on_the_wire(1)).await.ok();
+        }
         let mut rest = Vec::new();
         soon(stream.read_to_end(&mut rest)).await.ok();
     }
@@ -250,7 +252,9 @@ async fn one_that_says_much_delays_nobody_and_fills_nothing() {
         for _ in 0..40 {
             heard.push(ada.recv().await.0);
         }
-        assert_eq!(heard.iter().filter(|from| **from == 1).count(), 20);
+        for turns in heard.chunks(10) {
+            assert_eq!(turns.iter().filter(|from| **from == 1).count(), 5, "{heard:?}");
+        }
     };
     tokio::select! {
         () = flooding => unreachable!(),

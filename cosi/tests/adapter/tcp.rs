@@ -127,7 +127,7 @@ async fn dropping_the_network_sends_what_waits_and_lingers_no_longer_than_allowe
 async fn a_host_that_shows_no_life_is_dialled_again() {
     let listener = listen().await;
     let addresses = BTreeMap::from([(1, listener.local_addr().unwrap())]);
-    let limits = Limits { patience: millis(200), ..limits() };
+    let limits = Limits { patience: millis(500), ..limits() };
     let ada = party(listen().await, config(0, 2, &addresses, limits));
     let mut silent = Vec::new();
     for connects in 1..=3 {
@@ -139,7 +139,7 @@ async fn a_host_that_shows_no_life_is_dialled_again() {
     // One that beats stays.
     let mut stream = soon(honest(1).accept(&listener)).await.unwrap();
     stream.write_all(b"welcome\n").await.unwrap();
-    for _ in 0..10 {
+    for _ in 0..20 {
         tokio::time::sleep(millis(60)).await;
         stream.write_all(&[0]).await.unwrap();
         stream.flush().await.unwrap();
@@ -151,10 +151,10 @@ async fn a_host_that_shows_no_life_is_dialled_again() {
 #[tokio::test]
 async fn a_quiet_connection_stays_up() {
     let limits =
-        Limits { beat: millis(20), patience: millis(150), frame_time: millis(50), ..limits() };
+        Limits { beat: millis(20), patience: millis(400), frame_time: millis(50), ..limits() };
     let [mut ada, mut bob] = parties(2, 2, limits).await.try_into().ok().unwrap();
     ada.is_connected_to(1).await;
-    tokio::time::sleep(millis(600)).await;
+    tokio::time::sleep(millis(1200)).await;
     ada.send(1, 1);
     assert_eq!(bob.number_from(0).await, 1);
     assert_eq!(ada.with(1).connects, 1);
