@@ -2,7 +2,8 @@
 
 use alloc::{string::String, string::ToString, sync::Arc, vec::Vec};
 use std::{
-    fs::File,
+    ffi::OsString,
+    fs::{self, File},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -59,7 +60,7 @@ pub enum DiskError {
 /// - When [`append`](Journal::append) or [`rewrite`](Journal::rewrite) has returned, what it was
 ///   given is on the disk, as far as the disk tells the truth: each is one two-phase commit of
 ///   redb, synced. A crash before that leaves all of it or nothing.
-/// - One process at a time has the file.
+/// - One process at a time has the file. A new one is made under the name `PATH.unfinished`.
 /// - The file carries the label that it was made with, and is opened with no other. Let the label
 ///   name the machine and its key, the roster's id say.
 /// - Opening reads the whole file and checks it. Damage is an error and never fewer records.
@@ -103,11 +104,34 @@ impl Disk {
     ) -> Result<Self, DiskError> {
         let (path, label) = (path.into(), label.into());
         blocking(move || {
-            let database = builder().create(&path).map_err(failure)?;
+            let disk = if path.exists() {
+                Self::with(builder().open(&path).map_err(failure)?, &label)?
+            } else {
+                Self::make(&path, &label)?
+            };
+            // Left there by a crash right after the file was made.
+            fs::remove_file(unfinished(&path)).or_else(absent).map_err(io_failure)?;
             sync_folder(&path).map_err(io_failure)?;
-            Self::with(database, &label)
+            Ok(disk)
         })
         .await
+    }
+
+    /// Makes a journal under another name, so that a crash leaves no half of one at `path`.
+    fn make(path: &Path, label: &[u8]) -> Result<Self, DiskError> {
+        let name = unfinished(path);
+        let database = match builder().create(&name).map_err(failure) {
+            Err(DiskError::Damaged(_)) => {
+                fs::remove_file(&name).map_err(io_failure)?;
+                builder().create(&name).map_err(failure)?
+            }
+            made => made?,
+        };
+        let disk = Self::with(database, label)?;
+        match fs::hard_link(&name, path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(DiskError::Locked),
+            linked => linked.map_err(io_failure).map(|()| disk),
+        }
     }
 
     fn with(database: Database, label: &[u8]) -> Result<Self, DiskError> {
@@ -251,6 +275,17 @@ fn check_label(database: &Database, label: &[u8]) -> Result<(), DiskError> {
             Ok(())
         }),
     }
+}
+
+/// What a journal is called until it is whole.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".unfinished");
+    name.into()
+}
+
+fn absent(error: io::Error) -> io::Result<()> {
+    if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// Makes the file's name as durable as its content.

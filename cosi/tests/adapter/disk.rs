@@ -124,6 +124,23 @@ async fn another_machines_journal_and_other_files_are_refused() {
 }
 
 #[tokio::test]
+async fn a_crash_while_a_journal_is_made_leaves_none() {
+    for left in [&b""[..], b"half of a header", &[0; 10_000]] {
+        let (_folder, path) = place();
+        let unfinished = path.with_extension("unfinished");
+        fs::write(&unfinished, left).unwrap();
+        let mut disk = Disk::open(&path, LABEL).await.unwrap();
+        assert!(!unfinished.exists());
+        disk.append(vec![7_u64]).await.unwrap();
+        drop(disk);
+        // A crash right after it was made.
+        fs::hard_link(&path, &unfinished).unwrap();
+        assert_eq!(records(&path).await, Ok(vec![7]));
+        assert!(!unfinished.exists());
+    }
+}
+
+#[tokio::test]
 async fn a_torn_file_is_an_error_and_never_fewer_records() {
     let (_folder, path) = place();
     let mut disk = Disk::open(&path, LABEL).await.unwrap();
