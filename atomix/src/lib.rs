@@ -14,6 +14,8 @@ pub mod transaction;
 pub mod verdict;
 
 pub use client::Client;
+#[cfg(feature = "tokio")]
+pub use cosi::tokio;
 pub use cosi::{keys, machine, merkle, roster, wire};
 pub use inclusion::{InBlock, Place, Rosters, Sealed, Seen};
 pub use malformed::Malformed;

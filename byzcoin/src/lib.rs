@@ -15,6 +15,8 @@ pub mod statement;
 mod tests;
 pub mod votes;
 
+#[cfg(feature = "tokio")]
+pub use cosi::tokio;
 pub use cosi::{domain, keys, machine, roster, wire};
 
 pub use self::{

@@ -117,6 +117,13 @@ impl SigningKey {
         Signature(self.key.sign(&tagged(domain, statement)).to_bytes())
     }
 
+    /// Signs what a TLS 1.3 handshake signs. It begins with 64 spaces (RFC 8446, section 4.4.3),
+    /// and so with no domain.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn sign_handshake(&self, message: &[u8]) -> [u8; 64] {
+        self.key.sign(message).to_bytes()
+    }
+
     /// The scalar a of A = \[a\]B.
     pub(crate) fn scalar(&self) -> &Scalar {
         &self.scalar

@@ -1,7 +1,7 @@
 #![no_std]
 #![doc = include_str!("../README.md")]
 extern crate alloc;
-#[cfg(feature = "sim")]
+#[cfg(any(feature = "sim", feature = "tokio"))]
 extern crate std;
 
 pub mod blame;
@@ -24,6 +24,8 @@ pub mod signature;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod step;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod transcript;
 pub mod tree;
 pub mod wire;

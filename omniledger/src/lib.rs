@@ -21,6 +21,8 @@ pub mod wallet;
 
 pub use atomix::{self, GenesisId, Session, Transaction};
 pub use byzcoin;
+#[cfg(feature = "tokio")]
+pub use cosi::tokio;
 pub use cosi::{domain, keys, machine, roster, wire};
 pub use randhound;
 pub use skipchain::{self, Shape};

@@ -22,6 +22,8 @@ mod verify;
 pub use choice::ChoiceError;
 pub use client::Client;
 pub use cosi::machine;
+#[cfg(feature = "tokio")]
+pub use cosi::tokio;
 pub use draw::Draw;
 pub use groups::{Groups, MAX_GROUP_SIZE, Place, threshold};
 pub use message::{Config, Message, SessionId, Statement, StatementId};
