@@ -197,10 +197,11 @@ impl Attempt {
         head || self.is_owed_by(member)
     }
 
-    /// Keeps what the branches that held committed to for the time after.
-    pub(super) fn keep_ahead(&self, desk: &mut Desk) {
-        for limb in self.limbs.values().filter(|limb| !limb.failed) {
-            let ahead = limb.owed.answer.as_ref().and_then(|answer| answer.ahead.clone());
+    /// Keeps what the branches that nobody had to ask about committed to for the time after: once,
+    /// for the leader names no pair twice.
+    pub(super) fn keep_ahead(&mut self, desk: &mut Desk) {
+        for limb in self.limbs.values_mut().filter(|limb| !limb.failed && limb.replies.is_none()) {
+            let ahead = limb.owed.answer.as_mut().and_then(|answer| answer.ahead.take());
             ahead.into_iter().for_each(|ahead| desk.grove.keep(ahead, &desk.config));
         }
     }

@@ -197,7 +197,7 @@ impl Open {
         id: &ChallengeId,
     ) -> (Step, BTreeMap<Index, Branch>) {
         let (mut step, mut sound) = (Step::none(), BTreeMap::new());
-        let attempt = self.attempts.iter().find(|attempt| attempt.id == *id);
+        let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == *id);
         let (Some(attempt), Some(trees)) = (attempt, &mut self.trees) else { return (step, sound) };
         for limb in attempt.limbs.values() {
             let Some(replies) = &limb.replies else { continue };
@@ -270,7 +270,7 @@ impl Open {
 
     /// The session is over.
     pub(super) fn close_trees(&mut self, desk: &mut Desk, by_tree: Option<&ChallengeId>) {
-        let attempt = self.attempts.iter().find(|attempt| Some(&attempt.id) == by_tree);
+        let attempt = self.attempts.iter_mut().find(|attempt| Some(&attempt.id) == by_tree);
         let attempt = attempt.filter(|attempt| !attempt.limbs.is_empty());
         if attempt.is_some() || self.trees.is_some() {
             desk.grove.judge(attempt.is_some());
