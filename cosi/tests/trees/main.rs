@@ -11,4 +11,5 @@
 
 mod grove;
 mod honest;
+mod scale;
 mod shapes;
