@@ -9,7 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod attacks;
 mod grove;
 mod honest;
 mod scale;
 mod shapes;
+mod strategies;
