@@ -15,3 +15,4 @@ mod honest;
 mod scale;
 mod shapes;
 mod strategies;
+mod sums;
