@@ -10,9 +10,11 @@
 )]
 
 mod attacks;
+mod bounds;
 mod grove;
 mod honest;
 mod scale;
+mod scene;
 mod shapes;
 mod strategies;
 mod sums;
