@@ -195,6 +195,30 @@ impl fmt::Debug for PublicKey {
     }
 }
 
+/// A sum of keys, and its encoding, which every challenge under it hashes.
+#[derive(Clone, Copy, Debug)]
+pub struct Aggregate {
+    pub(crate) point: EdwardsPoint,
+    pub(crate) bytes: [u8; 32],
+}
+
+impl Aggregate {
+    /// This sum, encoded.
+    pub(crate) fn of(point: EdwardsPoint) -> Self {
+        Self { point, bytes: point.compress().to_bytes() }
+    }
+
+    /// The point.
+    pub const fn point(&self) -> &EdwardsPoint {
+        &self.point
+    }
+
+    /// The encoding: what an Ed25519 verifier takes for the key.
+    pub const fn to_bytes(&self) -> PublicKeyBytes {
+        self.bytes
+    }
+}
+
 /// Why bytes are no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -82,7 +82,7 @@ impl Limb {
 
     fn holds(&self, s: &Scalar, terms: &Terms, roster: &Roster) -> bool {
         let Branch { said, sums } = &self.owed.branch;
-        aggregate(roster, &said.what.mask).is_ok_and(|key| terms.hold(s, sums, &key))
+        aggregate(roster, &said.what.mask).is_ok_and(|key| terms.hold(s, sums, key.point()))
     }
 
     /// Keeps an account, if it is of this branch and its words fit together: otherwise it is as if
