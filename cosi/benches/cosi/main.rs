@@ -18,7 +18,9 @@ use criterion::{
     BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main,
 };
 
-use crate::work::{Costs, Frost, Round, Signed, Single, decode, encoded, keys, members, register};
+use crate::work::{
+    Costs, Frost, Round, Signed, Single, decode, decompress, encoded, keys, members, register,
+};
 
 fn group<'a>(c: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
     let mut group = c.benchmark_group(name);
@@ -48,6 +50,9 @@ fn registration(c: &mut Criterion) {
     let encoded = encoded(&members);
     group.throughput(Throughput::Elements(4096));
     group.bench_function("decode", |b| b.iter(|| assert!(decode(&encoded).is_some())));
+    group.bench_function("curve25519-dalek decompress", |b| {
+        b.iter(|| assert_eq!(decompress(&encoded), 4096));
+    });
     group.bench_function("register", |b| {
         let members = || members.clone();
         b.iter_batched(

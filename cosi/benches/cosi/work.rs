@@ -17,6 +17,7 @@ use cosi::{
     session::Digest,
     transcript::{Hash, HashRng},
 };
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use frost_ed25519::{
     Identifier, SigningPackage,
     keys::{IdentifierList, KeyPackage, PublicKeyPackage, generate_with_dealer},
@@ -67,12 +68,18 @@ pub(crate) fn encoded(members: &[Member]) -> Vec<PublicKeyBytes> {
     members.iter().map(|member| member.key).collect()
 }
 
-/// How many of `keys` are decoded.
+/// All keys, decoded.
 pub(crate) fn decode(keys: &[PublicKeyBytes]) -> Option<UnprovenKeys> {
     UnprovenKeys::decode(keys)
 }
 
-/// Whether these members make a roster.
+/// How many of `keys` curve25519-dalek takes for points, without a look at how they are written.
+pub(crate) fn decompress(keys: &[PublicKeyBytes]) -> usize {
+    let points = keys.iter().filter_map(|key| CompressedEdwardsY(*key).decompress());
+    points.collect::<Vec<_>>().len()
+}
+
+/// The roster of these members.
 pub(crate) fn register(members: Vec<Member>) -> Option<Roster> {
     Roster::new(members).ok()
 }

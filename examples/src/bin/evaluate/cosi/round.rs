@@ -121,11 +121,15 @@ pub(crate) fn run() -> Result<Rounds, String> {
 }
 
 const fn label(message: &Message) -> &'static str {
-    match message {
-        Message::Call(..) => "call",
-        Message::Tuple(..) => "tuple",
-        Message::Challenge(..) => "challenge",
-        Message::Sum(..) => "sum",
-        _ => "message outside the tree",
+    if matches!(message, Message::Call(..)) {
+        "call"
+    } else if matches!(message, Message::Tuple(..)) {
+        "tuple"
+    } else if matches!(message, Message::Challenge(..)) {
+        "challenge"
+    } else if matches!(message, Message::Sum(..)) {
+        "sum"
+    } else {
+        "message outside the tree"
     }
 }
