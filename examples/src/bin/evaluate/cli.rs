@@ -106,7 +106,8 @@ impl Args {
             let message = format!("there is no section {name:?}, but: {}", names.join(", "));
             return Err(Cli::command().error(ErrorKind::InvalidValue, message));
         };
-        let ask = Ask { only: cli.only, quick: cli.quick };
+        let peers = !cli.csv && cli.only.is_none();
+        let ask = Ask { only: cli.only, quick: cli.quick, peers };
         Ok(Self::Evaluate(Evaluate { section, ask, csv: cli.csv, check: cli.check }))
     }
 }
@@ -126,7 +127,10 @@ mod tests {
             unreachable!("the line is sound")
         };
         assert_eq!((read.section.name, read.csv, read.check), ("cosi", true, false));
-        assert_eq!((read.ask.only.as_deref(), read.ask.quick), (Some("x y"), false));
+        assert_eq!(
+            (read.ask.only.as_deref(), read.ask.quick, read.ask.peers),
+            (Some("x y"), false, false)
+        );
         assert!(matches!(Args::parse(["evaluate", "list"]), Ok(Args::List)));
         assert_eq!(exit_code(&["evaluate", "--help"]), 0);
         for line in [&["evaluate"][..], &["evaluate", "nothing"], &["evaluate", "cosi", "--no"]] {

@@ -20,6 +20,8 @@ pub(crate) struct Ask {
     pub(crate) only: Option<String>,
     /// Whether a tenth of the samples will do.
     pub(crate) quick: bool,
+    /// Whether to measure what has no target too.
+    pub(crate) peers: bool,
 }
 
 impl Ask {
@@ -137,13 +139,13 @@ impl<'a> Findings<'a> {
         Ok(())
     }
 
-    /// Finds what peers take, if all rows are asked for.
+    /// Finds what peers take, if that is asked for.
     pub(crate) fn peers(
         &mut self,
         name: &'static str,
         find: impl FnOnce(&Ask) -> Result<Vec<Peer>, String>,
     ) -> Result<(), Unsound> {
-        if self.ask.only.is_some() {
+        if !self.ask.peers {
             return Ok(());
         }
         eprintln!("{name} …");
