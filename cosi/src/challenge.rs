@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha512};
 
 use crate::{
     domain::{BINDING, CHALLENGE, Domain},
+    keys::Aggregate,
     mask::Mask,
     message::{PointBytes, Speech, StatementBytes},
     roster::Roster,
@@ -63,7 +64,7 @@ pub(crate) struct Terms {
     /// R = R1 + \[b\]R2, encoded.
     pub(crate) commitment: [u8; 32],
     /// A_Z.
-    pub(crate) key: EdwardsPoint,
+    pub(crate) key: Aggregate,
     /// m, the bytes that are signed.
     pub(crate) message: alloc::vec::Vec<u8>,
 }
@@ -80,11 +81,10 @@ impl Terms {
         if session.roster != roster.id() || !mask.fits(roster.size()) || mask.count() == 0 {
             return None;
         }
-        let key = aggregate(roster, mask).ok().filter(|key| !key.is_small_order())?;
+        let key = aggregate(roster, mask).ok().filter(|key| !key.point.is_small_order())?;
         let message = session.mode.signed(&session.roster, mask, statement);
-        let encoded_key = key.compress().to_bytes();
         let hash = Hash::new(BINDING).fixed(&[session.mode as u8]).fixed(&session.id().0);
-        let hash = hash.fixed(&session.roster.0).bytes(mask.as_bytes()).fixed(&encoded_key);
+        let hash = hash.fixed(&session.roster.0).bytes(mask.as_bytes()).fixed(&key.bytes);
         let hash = commitments.iter().fold(hash, Hash::fixed);
         let b = hash.fixed(&Sha512::digest(&message).into()).scalar();
         let R = R1 + times(&b, R2);
@@ -92,7 +92,7 @@ impl Terms {
             return None;
         }
         let commitment = R.compress().to_bytes();
-        let c = Sha512::new_with_prefix(commitment).chain_update(encoded_key);
+        let c = Sha512::new_with_prefix(commitment).chain_update(key.bytes);
         let c = Scalar::from_bytes_mod_order_wide(&c.chain_update(&message).finalize().into());
         Some(Self { b, c, commitment, key, message })
     }

@@ -25,7 +25,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use curve25519_dalek::{
     EdwardsPoint, Scalar,
     edwards::CompressedEdwardsY,
-    rand_core::CryptoRng,
+    rand_core::{CryptoRng, Rng as _},
     traits::{IsIdentity, VartimeMultiscalarMul},
 };
 use ed25519_dalek::{Signer, pkcs8::DecodePrivateKey};
@@ -158,7 +158,7 @@ impl PublicKey {
     /// Decodes a key. Refuses what is no canonical point of the prime-order group.
     pub fn from_bytes(bytes: &PublicKeyBytes) -> Result<Self, KeyError> {
         let point = decode_point(bytes).ok_or(KeyError::Encoding)?;
-        if point.is_identity() || !point.is_torsion_free() {
+        if point.is_identity() || !is_torsion_free(&point) {
             return Err(KeyError::SmallOrder);
         }
         Ok(Self { bytes: *bytes, point })
@@ -199,6 +199,30 @@ impl fmt::Debug for PublicKey {
         f.write_str("PublicKey(")?;
         self.bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
         f.write_str(")")
+    }
+}
+
+/// A sum of keys, and its encoding, which every challenge under it hashes.
+#[derive(Clone, Copy, Debug)]
+pub struct Aggregate {
+    pub(crate) point: EdwardsPoint,
+    pub(crate) bytes: [u8; 32],
+}
+
+impl Aggregate {
+    /// This sum, encoded.
+    pub(crate) fn of(point: EdwardsPoint) -> Self {
+        Self { point, bytes: point.compress().to_bytes() }
+    }
+
+    /// The point.
+    pub const fn point(&self) -> &EdwardsPoint {
+        &self.point
+    }
+
+    /// The encoding: what an Ed25519 verifier takes for the key.
+    pub const fn to_bytes(&self) -> PublicKeyBytes {
+        self.bytes
     }
 }
 
@@ -306,7 +330,7 @@ impl ProofOfPossession {
             let (Some(z), Some(commitment)) = (z, decode_point(&proof.commitment)) else {
                 return false;
             };
-            let coefficient = Scalar::random(&mut rng);
+            let coefficient = coefficient(&mut rng);
             base += coefficient * z;
             scalars.extend([
                 -coefficient,
@@ -318,6 +342,14 @@ impl ProofOfPossession {
             + EdwardsPoint::vartime_multiscalar_mul(&scalars, &points);
         sum.mul_by_cofactor().is_identity()
     }
+}
+
+/// One of 2¹²⁸ coefficients of a batch: a batch with a proof in it that does not hold passes for as
+/// few of them as one in 2¹²⁸.
+fn coefficient(rng: &mut HashRng) -> Scalar {
+    let mut bytes = [0; 16];
+    rng.fill_bytes(&mut bytes);
+    Scalar::from(u128::from_le_bytes(bytes))
 }
 
 fn possession_challenge(key: &[u8; 32], commitment: &[u8; 32]) -> Scalar {
@@ -350,6 +382,13 @@ impl fmt::Debug for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PeerId({self})")
     }
+}
+
+/// Whether \[ℓ\]P = O. Written as \[ℓ − 1\]P = −P, since no scalar is ℓ; in variable time, since
+/// keys are public.
+fn is_torsion_free(point: &EdwardsPoint) -> bool {
+    let last = -Scalar::ONE;
+    EdwardsPoint::vartime_double_scalar_mul_basepoint(&last, point, &Scalar::ZERO) == -point
 }
 
 /// Decodes a point whose y is below p. (−0 has small order, so who checks that need not look.)

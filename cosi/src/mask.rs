@@ -1,6 +1,7 @@
 //! Which members took part: one bit a member.
 
 use alloc::{vec, vec::Vec};
+use core::iter::successors;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -50,8 +51,12 @@ impl Mask {
 
     /// The members' positions, in order.
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        let positions = (0..=u16::MAX).take(self.0.len().saturating_mul(8));
-        positions.filter(|position| self.contains(*position))
+        ones(self.0.iter().copied())
+    }
+
+    /// The positions of those of `size` members who are not in the set, in order.
+    pub(crate) fn absent(&self, size: usize) -> impl Iterator<Item = u16> + '_ {
+        ones(self.0.iter().map(|byte| !byte)).take_while(move |at| usize::from(*at) < size)
     }
 
     /// How many members are in the set.
@@ -62,13 +67,33 @@ impl Mask {
     /// Whether this is a mask over exactly `size` members: as long as it must be, and no bit
     /// set beyond the last member.
     pub fn fits(&self, size: usize) -> bool {
-        self.0.len() == size.div_ceil(8) && self.iter().all(|at| usize::from(at) < size)
+        let padding = match size % 8 {
+            0 => 0,
+            used => u8::MAX << used,
+        };
+        self.0.len() == size.div_ceil(8) && self.0.last().is_none_or(|last| last & padding == 0)
     }
 
     /// Whether every member of `self` is in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.iter().all(|position| other.contains(position))
+        let others = other.0.iter().copied().chain(core::iter::repeat(0));
+        self.0.iter().zip(others).all(|(mine, other)| mine & !other == 0)
     }
+
+    /// Whether no member is in both.
+    pub fn is_disjoint(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0.iter()).all(|(mine, other)| mine & other == 0)
+    }
+}
+
+/// The positions of the bits that are set, in order, at most 65,536.
+fn ones(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = u16> {
+    (0..=u16::MAX).step_by(8).zip(bytes).flat_map(|(first, byte)| {
+        // Each step drops the lowest bit that is set, so an empty byte takes none.
+        let rest = successors(Some(byte), |rest| Some(rest & rest.wrapping_sub(1)));
+        let left = rest.take_while(|rest| *rest != 0);
+        left.map(move |rest| first | u16::try_from(rest.trailing_zeros()).unwrap_or_default())
+    })
 }
 
 #[cfg(test)]
@@ -85,7 +110,29 @@ mod tests {
             (3, true, false, false)
         );
         assert!(Mask::of(11, [9]).is_subset(&mask) && !mask.is_subset(&Mask::of(11, [9])));
+        assert!(Mask::of(3, [2]).is_subset(&mask) == mask.contains(2));
+        assert!(mask.is_disjoint(&Mask::of(11, [8])) && !mask.is_disjoint(&Mask::of(99, [9])));
+        assert!(!mask.is_subset(&Mask::of(3, [0])) && Mask::of(99, [9]).is_subset(&mask));
         assert!(Mask::from_bytes(vec![0; 8193]).is_none());
         assert_eq!(Mask::of(65_536, [65_535]).iter().collect::<Vec<_>>(), [65_535]);
+    }
+
+    /// Bit by bit.
+    #[test]
+    fn members_and_absentees_are_those_whose_bits_say_so() {
+        for size in [0, 1, 7, 8, 9, 24, 1000, 65_536] {
+            for step in [1, 2, 3, 11, 200] {
+                let mask = Mask::of(size, (0..=u16::MAX).take(size).step_by(step));
+                let bit = |at: &usize| mask.as_bytes()[at / 8] >> (at % 8) & 1 == 1;
+                let (members, absent): (Vec<usize>, _) = (0..size).partition(bit);
+                assert_eq!(mask.iter().map(usize::from).collect::<Vec<_>>(), members);
+                assert_eq!(mask.absent(size).map(usize::from).collect::<Vec<_>>(), absent);
+                assert_eq!(mask.count(), members.len());
+                assert!(mask.fits(size) && !mask.fits(size + 8));
+            }
+        }
+        for padding in 3..8 {
+            assert!(!Mask::from_bytes(vec![0, 1 << padding]).unwrap().fits(11));
+        }
     }
 }

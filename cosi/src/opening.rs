@@ -3,10 +3,10 @@
 use alloc::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use curve25519_dalek::EdwardsPoint;
+use curve25519_dalek::{EdwardsPoint, traits::Identity};
 
 use crate::{
-    keys::{PeerId, PublicKey, PublicKeyBytes, decode_point},
+    keys::{Aggregate, PeerId, PublicKey, PublicKeyBytes, decode_point},
     mask::Mask,
     merkle::tree::{self, Path},
     roster::{self, Roster, RosterId},
@@ -48,7 +48,7 @@ impl Opening {
         Self {
             size: u32::try_from(roster.size()).unwrap_or(u32::MAX),
             weight: roster.weight(),
-            sum: roster.sum().compress().to_bytes(),
+            sum: roster.sum().bytes,
             root: roster.tree().root(),
             members: BoundedVec::new(opened.take(1024).collect()).unwrap_or_default(),
         }
@@ -57,7 +57,7 @@ impl Opening {
     /// The opened roster, if its id is `id`. Checks every path.
     pub fn check(&self, id: RosterId) -> Option<OpenedRoster> {
         let size = usize::try_from(self.size).ok().filter(|size| *size <= roster::MAX_MEMBERS)?;
-        let sum = decode_point(&self.sum)?;
+        let sum = Aggregate { bytes: self.sum, point: decode_point(&self.sum)? };
         if roster::roster_id(size, self.weight, &self.sum, &self.root) != id {
             return None;
         }
@@ -82,7 +82,7 @@ pub struct OpenedRoster {
     id: RosterId,
     size: usize,
     weight: u64,
-    sum: EdwardsPoint,
+    sum: Aggregate,
     members: BTreeMap<u16, (PublicKey, u32)>,
 }
 
@@ -95,9 +95,15 @@ pub trait Keys {
     /// The weight of all members.
     fn weight(&self) -> u64;
     /// ΣA over all members.
-    fn sum(&self) -> &EdwardsPoint;
+    fn sum(&self) -> &Aggregate;
     /// The key and weight of the member at `position`, where it is known.
     fn member(&self, position: u16) -> Option<(&PublicKey, u32)>;
+    /// The sum of the keys of these members, whose positions ascend. The error is one that is not
+    /// known.
+    fn sum_of(&self, members: &mut dyn Iterator<Item = u16>) -> Result<EdwardsPoint, u16> {
+        let mut keys = members.map(|at| self.member(at).map(|(key, _)| key.point()).ok_or(at));
+        keys.try_fold(EdwardsPoint::identity(), |sum, key| Ok(sum + key?))
+    }
 }
 
 impl Keys for Roster {
@@ -110,12 +116,15 @@ impl Keys for Roster {
     fn weight(&self) -> u64 {
         Self::weight(self)
     }
-    fn sum(&self) -> &EdwardsPoint {
+    fn sum(&self) -> &Aggregate {
         Self::sum(self)
     }
     fn member(&self, position: u16) -> Option<(&PublicKey, u32)> {
         let index = self.index(position)?;
         Some((self.key(index)?, Self::member(self, index)?.weight))
+    }
+    fn sum_of(&self, members: &mut dyn Iterator<Item = u16>) -> Result<EdwardsPoint, u16> {
+        Self::sum_of(self, members)
     }
 }
 
@@ -129,7 +138,7 @@ impl Keys for OpenedRoster {
     fn weight(&self) -> u64 {
         self.weight
     }
-    fn sum(&self) -> &EdwardsPoint {
+    fn sum(&self) -> &Aggregate {
         &self.sum
     }
     fn member(&self, position: u16) -> Option<(&PublicKey, u32)> {

@@ -14,15 +14,20 @@
 //! # Ok::<(), cosi::roster::RosterError>(())
 //! ```
 
+mod sums;
+
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use curve25519_dalek::{EdwardsPoint, rand_core::CryptoRng, traits::Identity};
+use curve25519_dalek::{EdwardsPoint, rand_core::CryptoRng};
 
+use self::sums::Sums;
 pub use crate::opening::{Keys, OpenedRoster, Opening};
 use crate::{
     domain::{self, Domain},
-    keys::{PeerId, ProofOfPossession, PublicKey, PublicKeyBytes, Signature, SigningKey},
+    keys::{
+        Aggregate, PeerId, ProofOfPossession, PublicKey, PublicKeyBytes, Signature, SigningKey,
+    },
     mask::Mask,
     merkle::tree::{self, Tree},
     transcript::Hash,
@@ -130,8 +135,9 @@ pub struct Roster(Arc<Inner>);
 struct Inner {
     members: Vec<Member>,
     keys: Vec<PublicKey>,
+    sums: Sums,
     positions: BTreeMap<PeerId, Index>,
-    sum: EdwardsPoint,
+    sum: Aggregate,
     weight: u64,
     tree: Tree,
     id: RosterId,
@@ -147,11 +153,12 @@ impl Roster {
         }
         let keys = checked_keys(&members)?;
         let positions = (0..=u16::MAX).zip(&members).map(|(at, m)| (m.peer, Index(at))).collect();
-        let sum = keys.iter().fold(EdwardsPoint::identity(), |sum, key| sum + key.point());
+        let sum = Aggregate::of(keys.iter().map(PublicKey::point).sum());
+        let sums = Sums::new(&keys);
         let weight = members.iter().map(|member| u64::from(member.weight)).sum();
         let tree = Tree::new(members.iter().map(Member::leaf));
-        let id = roster_id(members.len(), weight, &sum.compress().to_bytes(), &tree.root());
-        Ok(Self(Arc::new(Inner { members, keys, positions, sum, weight, tree, id })))
+        let id = roster_id(members.len(), weight, &sum.bytes, &tree.root());
+        Ok(Self(Arc::new(Inner { members, keys, sums, positions, sum, weight, tree, id })))
     }
 
     /// The name.
@@ -237,8 +244,15 @@ impl Roster {
         Opening::new(self, members)
     }
 
-    pub(crate) fn sum(&self) -> &EdwardsPoint {
+    pub(crate) fn sum(&self) -> &Aggregate {
         &self.0.sum
+    }
+
+    pub(crate) fn sum_of(
+        &self,
+        members: &mut dyn Iterator<Item = u16>,
+    ) -> Result<EdwardsPoint, u16> {
+        self.0.sums.of(members)
     }
 
     pub(crate) fn tree(&self) -> &Tree {

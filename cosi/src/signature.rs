@@ -2,7 +2,8 @@
 //!
 //! `R ‖ s` is an RFC 8032 Ed25519 signature under A_Z = Σ_{i ∈ Z} A_i, so any Ed25519 verifier
 //! accepts it; the mask Z says who took part. One check costs a double-scalar multiplication
-//! and at most min(present, absent) point additions.
+//! and at most min(present, absent, n/4) point additions, none with all present. (With an
+//! [`Opening`](crate::roster::Opening) at most as many as it opens members.)
 //!
 //! *Strict* means: s < ℓ, R canonical and of large order, A_Z of large order, the equation
 //! without the cofactor, a mask of exactly ⌈n/8⌉ bytes with its padding zero, at least one
@@ -11,11 +12,12 @@
 use alloc::vec::Vec;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use curve25519_dalek::{EdwardsPoint, traits::Identity};
-use ed25519_dalek::VerifyingKey;
+use curve25519_dalek::{EdwardsPoint, Scalar};
+use sha2::{Digest as _, Sha512};
 
 use crate::{
     domain::ACCOUNTABLE,
+    keys::Aggregate,
     mask::Mask,
     raw,
     roster::{Keys, RosterId},
@@ -195,45 +197,146 @@ pub(crate) fn check_mask<K: Keys + ?Sized>(
 }
 
 /// A_Z: the sum of the present keys, or of all keys less the absent. The error names a signer.
-pub(crate) fn aggregate<K: Keys + ?Sized>(
-    keys: &K,
-    mask: &Mask,
-) -> Result<EdwardsPoint, VerifyError> {
-    let point = |at| keys.member(at).map(|(key, _)| key.point()).ok_or(VerifyError::Unopened(at));
-    let sum_present =
-        || mask.iter().try_fold(EdwardsPoint::identity(), |sum, at| Ok(sum + point(at)?));
-    let sum_absent = || absent(keys, mask).try_fold(*keys.sum(), |sum, at| Ok(sum - point(at)?));
-    let absent_are_fewer = mask.count().saturating_mul(2) > keys.size();
-    if absent_are_fewer {
-        sum_absent().or_else(|_| sum_present())
-    } else {
-        sum_present().or_else(|error| sum_absent().map_err(|_: VerifyError| error))
+pub(crate) fn aggregate<K: Keys + ?Sized>(keys: &K, mask: &Mask) -> Result<Aggregate, VerifyError> {
+    if mask.count() == keys.size() {
+        return Ok(*keys.sum());
     }
+    let sum_present = || keys.sum_of(&mut mask.iter()).map_err(VerifyError::Unopened);
+    let sum_absent = || {
+        let absent = keys.sum_of(&mut mask.absent(keys.size())).map_err(VerifyError::Unopened);
+        absent.map(|absent| keys.sum().point() - absent)
+    };
+    by_the_fewer(keys, mask, sum_present, sum_absent).map(Aggregate::of)
 }
 
 /// The weight of the present, from their own weights or from those of the absent.
 fn weigh<K: Keys + ?Sized>(keys: &K, mask: &Mask) -> Result<u64, VerifyError> {
     let weight = |at| keys.member(at).map(|(_, weight)| u64::from(weight));
-    let present: Result<u64, _> =
-        mask.iter().map(|at| weight(at).ok_or(VerifyError::Unopened(at))).sum();
-    present.or_else(|error| {
-        let absent: Option<u64> = absent(keys, mask).map(weight).sum();
-        absent.map(|absent| keys.weight().saturating_sub(absent)).ok_or(error)
-    })
+    let weight = |at| weight(at).ok_or(VerifyError::Unopened(at));
+    let weigh_present = || mask.iter().map(weight).sum();
+    let weigh_absent = || {
+        let absent: Result<u64, _> = mask.absent(keys.size()).map(weight).sum();
+        absent.map(|absent| keys.weight().saturating_sub(absent))
+    };
+    by_the_fewer(keys, mask, weigh_present, weigh_absent)
 }
 
-fn absent<K: Keys + ?Sized>(keys: &K, mask: &Mask) -> impl Iterator<Item = u16> {
-    (0..=u16::MAX).take(keys.size()).filter(|at| !mask.contains(*at))
+/// What follows from the present or from the absent, whoever are fewer, and from the others where
+/// an opened roster does not know those. The error is that of the present.
+fn by_the_fewer<K: Keys + ?Sized, T>(
+    keys: &K,
+    mask: &Mask,
+    present: impl FnOnce() -> Result<T, VerifyError>,
+    absent: impl FnOnce() -> Result<T, VerifyError>,
+) -> Result<T, VerifyError> {
+    let absent_are_fewer = mask.count().saturating_mul(2) > keys.size();
+    if absent_are_fewer {
+        absent().or_else(|_| present())
+    } else {
+        present().or_else(|error| absent().map_err(|_| error))
+    }
 }
 
 /// The strict Ed25519 rule for `R ‖ s` on `message` under `key`.
+///
+/// R is not decoded: it is the canonical encoding of \[s\]B − \[c\]A or there is no signature, so
+/// its order can be seen there.
 pub(crate) fn check_strict(
-    key: &EdwardsPoint,
+    key: &Aggregate,
     commitment: &[u8; 32],
     response: &[u8; 32],
     message: &[u8],
 ) -> Result<(), VerifyError> {
-    let signature = ed25519_dalek::Signature::from_components(*commitment, *response);
-    let key = VerifyingKey::from(*key);
-    key.verify_strict(message, &signature).map_err(|_| VerifyError::Signature)
+    let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(*response));
+    let s = s.ok_or(VerifyError::Signature)?;
+    let c = Sha512::new_with_prefix(commitment).chain_update(key.bytes).chain_update(message);
+    let c = Scalar::from_bytes_mod_order_wide(&c.finalize().into());
+    // A is negated and c is not: on torsion, which unproven keys may have, −c is not the inverse.
+    let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&c, &-key.point, &s);
+    let holds = expected.compress().to_bytes() == *commitment
+        && !expected.is_small_order()
+        && !key.point.is_small_order();
+    if holds { Ok(()) } else { Err(VerifyError::Signature) }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+mod tests {
+    use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
+    use ed25519_dalek::VerifyingKey;
+
+    use super::*;
+
+    /// The order of the group, ℓ, little-endian.
+    const ORDER: [u8; 32] = {
+        let mut order = [0; 32];
+        let low = 0x14de_f9de_a2f7_9cd6_5812_631a_5cf5_d3ed_u128.to_le_bytes();
+        let mut at = 0;
+        while at < 16 {
+            order[at] = low[at];
+            at += 1;
+        }
+        order[31] = 0x10;
+        order
+    };
+
+    fn plus_order(scalar: &Scalar) -> [u8; 32] {
+        let (mut sum, mut carry) = ([0; 32], 0);
+        for at in 0..32 {
+            let digit = u16::from(scalar.as_bytes()[at]) + u16::from(ORDER[at]) + carry;
+            (sum[at], carry) = (digit as u8, digit >> 8);
+        }
+        sum
+    }
+
+    /// Keys and commitments with every torsion part, alone and on a point of large order, and
+    /// responses that fit the equation or miss it: the verdict is always ed25519-dalek's.
+    #[test]
+    fn the_strict_rule_is_that_of_ed25519_dalek() {
+        let a = Scalar::from(11_u8);
+        let (mut held, mut refused) = (0, 0);
+        let parts = || [Scalar::ZERO, Scalar::from(5_u8)].into_iter();
+        let keys = [Scalar::ZERO, a].into_iter();
+        for (secret, nonce) in keys.flat_map(|key| parts().map(move |nonce| (key, nonce))) {
+            for (key_torsion, torsion) in EIGHT_TORSION
+                .iter()
+                .flat_map(|key| EIGHT_TORSION.iter().map(move |other| (key, other)))
+            {
+                let key = Aggregate::of(EdwardsPoint::mul_base(&secret) + key_torsion);
+                let point = EdwardsPoint::mul_base(&nonce) + torsion;
+                for message in 0..4_u8 {
+                    let commitment = point.compress().to_bytes();
+                    let c = Sha512::new_with_prefix(commitment).chain_update(key.bytes);
+                    let c = c.chain_update([message]).finalize().into();
+                    let s = nonce + Scalar::from_bytes_mod_order_wide(&c) * secret;
+                    for response in [s.to_bytes(), (s + a).to_bytes(), plus_order(&s)] {
+                        let ours = check_strict(&key, &commitment, &response, &[message]).is_ok();
+                        let signature =
+                            ed25519_dalek::Signature::from_components(commitment, response);
+                        let theirs = VerifyingKey::from(key.point);
+                        let theirs = theirs.verify_strict(&[message], &signature).is_ok();
+                        assert_eq!(ours, theirs);
+                        if ours { held += 1 } else { refused += 1 }
+                    }
+                }
+            }
+        }
+        assert!(held > 8 && refused > 1000, "{held} hold, {refused} do not");
+    }
+
+    #[test]
+    fn a_commitment_with_a_second_encoding_is_refused() {
+        // y = p + 1 and −0: both would be the identity, which no honest R is.
+        let mut above = [0xff; 32];
+        (above[0], above[31]) = (0xee, 0x7f);
+        let mut minus_zero = [0; 32];
+        (minus_zero[0], minus_zero[31]) = (1, 0x80);
+        let key = Aggregate::of(ED25519_BASEPOINT_POINT);
+        for commitment in [above, minus_zero] {
+            let c = Sha512::new_with_prefix(commitment).chain_update(key.bytes);
+            let s = Scalar::from_bytes_mod_order_wide(&c.finalize().into());
+            let holds = check_strict(&key, &commitment, &s.to_bytes(), b"");
+            assert_eq!(holds, Err(VerifyError::Signature));
+        }
+    }
 }

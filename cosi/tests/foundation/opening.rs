@@ -65,7 +65,8 @@ fn an_opening_says_what_its_roster_says_of_every_set_of_members() {
         let opening = Opening::decode(&opening.encode()).unwrap();
         let opened = opening.check(roster.id()).unwrap();
         assert_eq!((opened.id(), opened.size(), opened.weight()), (roster.id(), 7, 17));
-        assert_eq!(opened.sum().compress().to_bytes(), sum(0..7));
+        assert_eq!(opened.sum().to_bytes(), sum(0..7));
+        assert_eq!(opened.sum().point().compress().to_bytes(), sum(0..7));
         for position in 0..10 {
             let known = Keys::member(&roster, position).filter(|_| mask.contains(position));
             assert_eq!(opened.member(position), known);

@@ -15,6 +15,8 @@ mod grove;
 mod honest;
 mod member;
 mod replays;
+mod scale;
 mod scene;
 mod shapes;
+mod strategies;
 mod sums;
