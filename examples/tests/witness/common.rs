@@ -2,9 +2,12 @@
 
 use std::{
     env, fs,
+    io::Read,
     path::{Path, PathBuf},
-    process::{self, Command, Output},
+    process::{self, Command, Output, Stdio},
     sync::atomic::{AtomicU16, Ordering},
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -50,11 +53,30 @@ impl Scratch {
         self.run(env!("CARGO_BIN_EXE_witness"), &arguments.split_whitespace().collect::<Vec<_>>())
     }
 
-    /// Runs a program here.
+    /// Runs a program here, which must end by itself.
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Ran {
-        let output = Command::new(program).args(arguments).current_dir(&self.0).output();
-        let output = output.unwrap_or_else(|error| panic!("{program} is needed: {error}"));
-        Ran(output, arguments.join(" "))
+        let child = Command::new(program)
+            .args(arguments)
+            .current_dir(&self.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("{program} is needed: {error}"));
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let [stdout, stderr] = [gather(stdout), gather(stderr)];
+        let line = arguments.join(" ");
+        for _ in 0..6000 {
+            if let Some(status) = child.try_wait().unwrap() {
+                let [stdout, stderr] = [stdout, stderr].map(|all| all.join().unwrap());
+                return Ran(Output { status, stdout, stderr }, line);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let [stdout, stderr] = [stdout, stderr].map(|all| all.join().unwrap());
+        panic!("{line} does not end: {}", String::from_utf8_lossy(&[stdout, stderr].concat()));
     }
 
     /// Makes witnesses of these names, and a roster of them all.
@@ -66,6 +88,15 @@ impl Scratch {
         }
         self.witness(&roster).ok();
     }
+}
+
+/// All that a pipe brings.
+fn gather(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut all = Vec::new();
+        pipe.read_to_end(&mut all).unwrap();
+        all
+    })
 }
 
 impl Drop for Scratch {

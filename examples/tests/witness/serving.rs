@@ -100,7 +100,13 @@ impl Running {
 
     /// The exit code, once it has ended by itself.
     pub(crate) fn wait(&mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+        for _ in 0..6000 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it does not end: {:#?} {:#?}", self.out.all(), self.err.all());
     }
 }
 
