@@ -159,6 +159,9 @@ domains! {
     ATOMIX_ENTRY = "atomix/v1/entry";
     /// A shard's state.
     ATOMIX_STATE = "atomix/v1/state";
+
+    /// A release of a file that witnesses cosign.
+    RELEASE = "witness/v1/file";
 }
 
 #[cfg(test)]

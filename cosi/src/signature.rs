@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha512};
 
 use crate::{
     domain::ACCOUNTABLE,
-    keys::Aggregate,
+    keys::{Aggregate, PublicKeyBytes},
     mask::Mask,
     raw,
     roster::{Keys, RosterId},
@@ -153,6 +153,15 @@ impl CollectiveSignature {
         let mask = Mask::from_bytes(mask.to_vec()).filter(|mask| mask.fits(size));
         let mask = mask.ok_or(VerifyError::Mask)?;
         Ok(Self { commitment: *commitment, response: *response, mask })
+    }
+
+    /// A_Z, the sum of the signers' keys: the Ed25519 key under which `R ‖ s` verifies anywhere, on
+    /// the bytes that [`Mode::signed`] tells. It vouches for nothing before [`Self::verify`] does.
+    pub fn key<K: Keys + ?Sized>(&self, keys: &K) -> Result<PublicKeyBytes, VerifyError> {
+        if !self.mask.fits(keys.size()) || self.mask.count() == 0 {
+            return Err(VerifyError::Mask);
+        }
+        Ok(aggregate(keys, &self.mask)?.to_bytes())
     }
 
     /// Checks that members whom `policy` accepts signed `statement` in accountable mode.

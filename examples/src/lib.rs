@@ -2,6 +2,7 @@
 //! repository's README.
 //!
 //! - `omniledger` commits a block of Bitcoin's mainnet on a replicated ledger and checks it.
+//! - `witness` has files cosigned by processes that remember what they signed.
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

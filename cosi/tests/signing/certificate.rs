@@ -114,6 +114,8 @@ fn what_is_not_strictly_right_is_refused() {
     }
 
     let good = signed(&roster, &[0, 2], b"x");
+    let key = EdwardsPoint::mul_base(&sum(&[0, 2])).compress().to_bytes();
+    assert_eq!(good.key(&roster), Ok(key));
     let mut carry = 0;
     let order = (-Scalar::ONE).to_bytes(); // ℓ − 1
     let mut above = good.clone();
@@ -142,6 +144,7 @@ fn what_is_not_strictly_right_is_refused() {
                 let verdict = signature.verify(&roster, b"x", &policy);
                 assert_eq!(verdict, Err(VerifyError::Mask), "{why}");
             }
+            assert_eq!(signature.key(&roster), Err(VerifyError::Mask), "{why}");
         }
     }
 }
