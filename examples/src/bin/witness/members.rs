@@ -185,7 +185,7 @@ impl Members {
             members: self.entries.iter().enumerate().map(row).collect(),
             faulty: self.roster.faulty(),
             quorum: self.roster.quorum(),
-            aggregate: files::hex(&self.roster.sum().compress().to_bytes()),
+            aggregate: files::hex(&self.roster.sum().to_bytes()),
         }
     }
 }

@@ -164,11 +164,11 @@ fn watcher(members: Members) -> impl FnMut(Index, &Message) + Send {
         let did = match message {
             Message::Commitment(_) => "committed".to_owned(),
             Message::Response(_) => "signed".to_owned(),
-            Message::Tuple(said) => match said.what.mask.count() {
+            Message::Tuple(said, _) => match said.what.mask.count() {
                 0 | 1 => "committed".to_owned(),
                 count => format!("committed, with {} below it", count.saturating_sub(1)),
             },
-            Message::Sum(_) => "signed, with all below it".to_owned(),
+            Message::Sum(..) => "signed, with all below it".to_owned(),
             Message::Refusal(_)
             | Message::Announcement(..)
             | Message::Challenge(..)
