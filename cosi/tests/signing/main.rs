@@ -8,10 +8,17 @@
     reason = "a test fails by panicking"
 )]
 
+mod ahead;
+mod bench;
 mod certificate;
 mod common;
+mod forgetting;
 mod framing;
+mod hedging;
+mod naming;
+mod progress;
 mod quotas;
+mod reach;
 mod reference;
 mod ros;
 mod scripted;

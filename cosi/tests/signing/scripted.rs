@@ -13,7 +13,9 @@ use cosi::{
     roster::Roster,
     session::{Digest, Session},
 };
-use curve25519_dalek::{EdwardsPoint, Scalar, edwards::CompressedEdwardsY, traits::Identity};
+use curve25519_dalek::{
+    EdwardsPoint, Scalar, constants::EIGHT_TORSION, edwards::CompressedEdwardsY, traits::Identity,
+};
 use rand_chacha::{
     ChaCha20Rng,
     rand_core::{SeedableRng, TryCryptoRng, TryRng},
@@ -194,6 +196,7 @@ fn a_cosigner_answers_only_under_every_condition() {
     };
     let size = honest.roster.size();
     let identity = EdwardsPoint::identity().compress().to_bytes();
+    let torsion = EIGHT_TORSION[1].compress().to_bytes();
     let bad = [
         with(&|ch| ch.mask = Mask::of(size, [0, 2, 3])),
         with(&|ch| ch.mask = Mask::of(size, [0, 1])),
@@ -202,6 +205,8 @@ fn a_cosigner_answers_only_under_every_condition() {
         with(&|ch| ch.session.mode = Mode::Raw),
         with(&|ch| ch.session.roster = roster(5).id()),
         with(&|ch| ch.commitments = [identity; 2]),
+        with(&|ch| ch.commitments = [torsion, identity]),
+        with(&|ch| ch.commitments = [identity, torsion]),
         with(&|ch| ch.statement = bytes(b"N")),
         with(&|ch| ch.commitments[0] = [0xff; 32]),
     ];
@@ -390,7 +395,7 @@ fn what_was_verified_under_another_roster_is_dropped() {
 }
 
 /// A generator that broke, and says the same for ever.
-struct Stuck;
+pub(crate) struct Stuck;
 
 impl TryRng for Stuck {
     type Error = core::convert::Infallible;

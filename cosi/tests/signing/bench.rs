@@ -1,0 +1,60 @@
+//! Who sits out the next sessions, and for how long.
+
+use std::{cell::Cell, rc::Rc, time::Duration};
+
+use cosi::{leader, message::Message};
+
+use crate::common::{Fate, World};
+
+fn as_it_is(message: Message) -> Fate {
+    vec![(Duration::ZERO, message)]
+}
+
+/// A member that withholds every response: after 1, 2, 4 … 64, and 64 sessions more it is asked
+/// again, and costs an attempt each time.
+#[test]
+fn a_member_sits_out_twice_as_many_sessions_each_time_and_64_at_most() {
+    let mut world = World::new(4);
+    world.corrupt([3], |_, message| match message {
+        Message::Response(_) => vec![],
+        other => as_it_is(other),
+    });
+    let (mut asked, sessions) = (vec![], 1 + 2 + 4 + 8 + 16 + 32 + 64 + 64 + 9);
+    for session in 0..sessions {
+        let before = world.attempts();
+        world.announce(&(session as u16).to_le_bytes());
+        world.run();
+        if world.attempts() - before == 2 {
+            asked.push(session);
+        }
+        world.log.clear();
+    }
+    let gaps: Vec<_> = asked.windows(2).map(|pair| pair[1] - pair[0] - 1).collect();
+    assert_eq!(gaps, [1, 2, 4, 8, 16, 32, 64, 64]);
+}
+
+/// A session that fails tells as much of who withheld as one that is signed without them.
+#[test]
+fn whoever_withheld_to_the_end_of_a_failed_session_sits_out_the_next() {
+    let mut world = World::new(7);
+    let withholds = Rc::new(Cell::new(true));
+    let still = withholds.clone();
+    world.corrupt([2], move |_, message| match message {
+        Message::Commitment(_) => as_it_is(message),
+        _ if still.get() => vec![],
+        _ => as_it_is(message),
+    });
+    world.cosigners.retain(|member, _| *member < 5);
+    world.announce(b"1");
+    world.run();
+    assert!(matches!(world.events[..], [leader::Event::Failed { .. }]));
+
+    withholds.set(false);
+    [5, 6].into_iter().for_each(|member| world.start(member));
+    for statement in [b"2", b"3"] {
+        world.announce(statement);
+        world.run();
+    }
+    assert_eq!(world.signed(b"2").1, [2], "five others are enough");
+    assert!(world.signed(b"3").1.is_empty());
+}
