@@ -47,8 +47,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod branch;
+mod calling;
 mod pool;
-mod relay;
+mod star;
 mod tree;
 
 use alloc::{
@@ -56,26 +58,25 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
-use core::convert::Infallible;
+use core::{convert::Infallible, time::Duration};
 
 use curve25519_dalek::EdwardsPoint;
 
 use self::{
-    pool::{Answered, Pool, Verdict, Waiting},
-    relay::Drawn,
+    calling::Drawn,
+    pool::{Pool, Verdict, Waiting},
 };
 use crate::{
-    blame,
-    challenge::{Challenge, Terms},
     impl_machine,
     keys::SigningKey,
-    machine::{self, Cx, Evidence, Fault, FaultKind, Index, Time, To},
-    message::{Commitment, Message, Refusal, Response, Said, Speech, Verified},
+    machine::{self, Cx, Evidence, Fault, FaultKind, Index, Time},
+    message::{Ask, Commitment, Message, Said, Speech, Verified},
     nonce::NoncePair,
     raw,
     roster::Roster,
-    session::{Digest, Session, SessionId},
+    session::{Digest, Session},
     signature::{Mode, Policy},
+    tree::{Branch, MAX_CHILDREN},
 };
 
 /// What one input to a [`Cosigner`] brings about.
@@ -122,18 +123,37 @@ pub struct Limits {
     /// Statements that the application validated unasked, and has not forgotten. Refusals give
     /// way to acceptances.
     pub validated: usize,
-    /// Calls a leader in whose trees this member has a place, each with a challenge, at most
-    /// 42 kB, and at most 17 kB a child. 0, the default: none, and it is absent from every tree.
+    /// Calls a leader, and challenges, in whose trees this member has a place: each with a
+    /// challenge, at most 42 kB, and what is kept of a tuple. 0, the default: none, and it is
+    /// absent from every tree.
     ///
     /// Above 0, choose at least as many as a leader has sessions open: what is let go is lost to
     /// its tree. Call `handle_timeout` when `next_timeout` says so, and route what goes up trees by
     /// [`Message::is_for_leader_at`].
     pub calls: usize,
+    /// Within this, a leader makes this member pass on no more than `calls` calls, which it does
+    /// before it has judged their statements.
+    pub pace: Duration,
+    /// Tuples a leader, each unspent and at most 9 kB, and as much a child.
+    pub tuples: usize,
+    /// To how many children it passes a leader's words on, at most: it is absent from trees in
+    /// which it has more. At most 256.
+    pub children: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pairs: 16, statements: 16, answers: 16, validated: 1024, calls: 0 }
+        let (pace, children) = (Duration::from_secs(1), MAX_CHILDREN);
+        Self {
+            pairs: 16,
+            statements: 16,
+            answers: 16,
+            validated: 1024,
+            calls: 0,
+            pace,
+            tuples: 16,
+            children,
+        }
     }
 }
 
@@ -270,22 +290,23 @@ impl Cosigner {
         }
         match (message, points) {
             (Message::Call(said, statement), _) => self.called(cx, from, speaker, said, statement),
-            (Message::Challenge(said, nonce), Some(sums)) => {
-                let waiting = Waiting { said, nonce, sums };
-                if self.is_relayed(from, speaker, &waiting) {
-                    return self.relayed(speaker, &waiting);
-                }
-                if speaker != from {
-                    return Step::none(); // no parent passed it on, and who did could replay it
-                }
-                self.challenged(cx, from, waiting)
+            (Message::Challenge(said, Ask::Branch(nonce)), Some(sums)) => {
+                self.passed_on(cx, from, speaker, Waiting { said, nonce, sums })
             }
             _ if speaker != from => Step::none(), // relayed, and the relay could replay it
             (Message::Announcement(said, statement), _) => {
                 self.announced(cx, from, &said.what, &statement)
             }
-            (Message::Tuple(said), Some(sums)) => self.tupled(from, said, sums),
-            (Message::Sum(said), _) => self.summed(from, &said.what),
+            (Message::Challenge(said, Ask::Own(nonce)), Some(sums)) => {
+                self.challenged(cx, from, Waiting { said, nonce, sums })
+            }
+            (Message::Tuple(said, session), Some(sums)) => {
+                self.tupled(from, &session, Branch { said, sums })
+            }
+            (Message::Sum(said, ahead), Some(sums)) => {
+                self.summed(cx, from, said, Branch { said: ahead, sums })
+            }
+            (Message::Inquiry(said), _) => self.inquired(cx, from, &said.what.challenge),
             _ => Step::none(),
         }
     }
@@ -300,61 +321,10 @@ impl Cosigner {
         self.patience()
     }
 
-    fn announced(
-        &mut self,
-        cx: &mut Cx<'_>,
-        leader: Index,
-        session: &Session,
-        statement: &[u8],
-    ) -> Step {
-        if !self.signs(session, statement) {
-            return self.blame(leader, FaultKind::InvalidPayload, None);
-        }
-        let digest = session.statement;
-        let verdict = self.case(leader, digest).verdict;
-        match verdict {
-            Verdict::Accepted => self.commit(cx, leader, digest, session.id()),
-            Verdict::Refused => Step::none(),
-            Verdict::Unasked | Verdict::Asked => {
-                self.case(leader, digest).announced = Some(session.id());
-                self.ask(leader, digest, statement)
-            }
-        }
-    }
-
-    fn challenged(&mut self, cx: &mut Cx<'_>, leader: Index, waiting: Waiting) -> Step {
-        let Challenge { session, mask, statement, .. } = &waiting.said.what;
-        let own_bit = mask.fits(self.config.roster.size()) && mask.contains(self.config.me.get());
-        let accepts = |mask| self.config.policy.accepts(&self.config.roster, mask) == Ok(true);
-        if !self.signs(session, statement) || !own_bit || !accepts(mask) {
-            return self.blame(leader, FaultKind::InvalidPayload, None);
-        }
-        let digest = session.statement;
-        if let Some(pool) = self.pools.get(&leader) {
-            if let Some(other) = pool.contradiction(&waiting.said) {
-                let evidence = blame::equivocation(other, &waiting.said);
-                return self.blame(leader, FaultKind::Equivocation, evidence);
-            }
-            if let Some(reply) = pool.reply(&session.id()) {
-                return Step::none().send(To::One(leader), reply.clone());
-            }
-        }
-        let verdict = self.case(leader, digest).verdict;
-        match verdict {
-            Verdict::Accepted => self.answer(cx, leader, waiting),
-            Verdict::Refused => Step::none(),
-            Verdict::Unasked | Verdict::Asked => {
-                let step = self.ask(leader, digest, &waiting.said.what.statement);
-                self.case(leader, digest).challenge = Some(waiting);
-                step
-            }
-        }
-    }
-
     fn validated(&mut self, cx: &mut Cx<'_>, digest: Digest, accept: bool) -> Result<Step, Error> {
         let verdict = if accept { Verdict::Accepted } else { Verdict::Refused };
         if !accept {
-            self.withdraw_all(&digest);
+            self.refused(&digest);
         }
         if !self.pools.values().any(|pool| pool.asks(&digest)) {
             self.remember(digest, accept)?;
@@ -375,7 +345,7 @@ impl Cosigner {
                 (None, None) => step,
             };
         }
-        Ok(if accept { step.and(self.join_all(cx, digest)) } else { step })
+        Ok(if accept { step.and(self.accepted(cx, digest)) } else { step })
     }
 
     /// Keeps a verdict that no leader waits for, or no longer does. Refusals give way: without
@@ -408,50 +378,6 @@ impl Cosigner {
         }
         case.verdict = Verdict::Asked;
         Step::none().event(Event::Validate { leader, digest, statement: statement.to_vec() })
-    }
-
-    /// Commits to a fresh pair, or says again what this very announcement was answered with
-    /// while that is unspent. An announcement under another name is a call for another pair:
-    /// its leader may have named the first one where this member does not answer.
-    fn commit(
-        &mut self,
-        cx: &mut Cx<'_>,
-        leader: Index,
-        digest: Digest,
-        session: SessionId,
-    ) -> Step {
-        let offered = self.case(leader, digest).offered.clone();
-        let again = |(name, said): &(SessionId, Said<Commitment>)| {
-            let pool = self.pools.get(&leader);
-            *name == session && pool.is_some_and(|pool| pool.holds(&said.what.nonce))
-        };
-        let said = offered.filter(again).map(|(_, said)| said);
-        let said = said.unwrap_or_else(|| self.draw(cx, leader));
-        self.case(leader, digest).offered = Some((session, said.clone()));
-        Step::none().send(To::One(leader), Message::Commitment(said))
-    }
-
-    /// Answers a challenge on a validated statement, once.
-    fn answer(&mut self, cx: &mut Cx<'_>, leader: Index, waiting: Waiting) -> Step {
-        let Waiting { said, nonce, sums } = waiting;
-        let Some(terms) = Terms::of(&said.what, &self.config.roster, &sums) else {
-            return self.blame(leader, FaultKind::InvalidProof, None);
-        };
-        let pair = self.pool(leader).take(&nonce);
-        let ahead = self.draw(cx, leader);
-        let (challenge, member) = (said.what.id(), self.config.me.get());
-        let reply = match pair {
-            Some(pair) => {
-                let response = pair.answer(&terms.b, &terms.c, &self.config.key).to_bytes();
-                let response = Response { challenge, member, nonce, response, ahead };
-                Message::Response(self.say(response))
-            }
-            None => Message::Refusal(self.say(Refusal { challenge, member, nonce, ahead })),
-        };
-        let limit = self.config.limits.answers;
-        let answered = Answered { session: said.what.session.id(), said, reply: reply.clone() };
-        self.pool(leader).answered(answered, limit);
-        Step::none().send(To::One(leader), reply)
     }
 
     fn draw(&mut self, cx: &mut Cx<'_>, leader: Index) -> Said<Commitment> {

@@ -55,12 +55,20 @@ domains! {
     REFUSAL = "cosi/v1/refusal";
     /// Deals the places of a tree.
     TREE = "cosi/v1/tree";
+    /// Names what a leader's tree is dealt from.
+    PLAN = "cosi/v1/plan";
     /// A leader's call for the commitments of a tree.
     CALL = "cosi/v1/call";
     /// The commitments of a subtree, said by who stands at its root.
     TUPLE = "cosi/v1/tuple";
     /// The responses of a subtree, said by who stands at its root.
     SUM = "cosi/v1/sum";
+    /// The children that a tuple's sums are made of.
+    CHILDREN = "cosi/v1/children";
+    /// A leader's question of what a member made of a challenge.
+    INQUIRY = "cosi/v1/inquiry";
+    /// What a member made of a challenge, and of which of its children's words.
+    ACCOUNT = "cosi/v1/descent";
     /// A collective signature that says who signed.
     ACCOUNTABLE = "cosi/v1/account";
     /// One member's signature in a certificate.

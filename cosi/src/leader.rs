@@ -75,12 +75,17 @@
 //! ```
 
 mod attempt;
+mod descent;
 mod desk;
+mod grove;
+mod limb;
 mod open;
 mod tree;
 
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use core::{convert::Infallible, time::Duration};
+
+use curve25519_dalek::EdwardsPoint;
 
 use self::{
     desk::{Desk, Offer},
@@ -92,12 +97,15 @@ use crate::{
     keys::SigningKey,
     machine::{self, Cx, FaultKind, Index, Time},
     mask::Mask,
-    message::{MAX_STATEMENT, Message, Response, Said, StatementBytes, Verified},
+    message::{
+        Account, MAX_STATEMENT, Message, Response, Said, StatementBytes, Tuple, Verified,
+        decode_points,
+    },
     raw,
     roster::Roster,
     session::Digest,
     signature::{CollectiveSignature, Mode, Policy},
-    tree::Shape,
+    tree::{Branch, Shape},
 };
 
 /// What one input to a [`Leader`] brings about.
@@ -305,19 +313,32 @@ impl Leader {
         if roster != self.desk.config.roster.id() {
             return Step::none(); // and `from` may have been right to send it
         }
-        if matches!(message, Message::Announcement(..) | Message::Challenge(..) | Message::Call(..))
-        {
+        if matches!(
+            message,
+            Message::Announcement(..)
+                | Message::Challenge(..)
+                | Message::Call(..)
+                | Message::Inquiry(_)
+        ) {
             return self.desk.blame(from, FaultKind::WrongRole, None);
         }
         if speaker != from {
             return Step::none(); // relayed, and the relay could replay it
         }
         match (message, points) {
-            (Message::Tuple(said), Some(sums)) => {
-                self.each(|open, desk| open.tupled(desk, cx, from, &said, sums))
+            (Message::Tuple(said, session), Some(sums)) => {
+                let branch = Branch { said, sums };
+                let open = self.sessions.values_mut().find(|open| open.session.id() == session);
+                let desk = &mut self.desk;
+                let step = open.map(|open| open.tupled(desk, cx, from, &branch));
+                self.swept(step.unwrap_or_else(Step::none))
             }
-            (Message::Sum(said), _) => {
-                self.each(|open, desk| open.summed(desk, cx, from, &said.what))
+            (Message::Sum(said, ahead), Some(sums)) => {
+                let ahead = Branch { said: ahead, sums };
+                self.each(|open, desk| open.summed(desk, cx, from, &said, &ahead))
+            }
+            (Message::Account(said, ahead), Some(points)) => {
+                self.told(cx, from, &said, ahead, points)
             }
             (Message::Commitment(said), Some(points)) => {
                 self.desk.add(speaker, Offer { said, points });
@@ -405,6 +426,25 @@ impl Leader {
         };
         let step = open.given(&mut self.desk, cx, &challenge, member, response);
         let step = self.swept(step);
+        step.and(self.gather(cx))
+    }
+
+    /// A member told what it made of a challenge in a tree.
+    fn told(
+        &mut self,
+        cx: &mut Cx<'_>,
+        member: Index,
+        said: &Said<Account>,
+        ahead: Option<Said<Tuple>>,
+        points: [EdwardsPoint; 2],
+    ) -> Step {
+        self.desk.add(member, Offer { said: said.what.response.what.ahead.clone(), points });
+        let branch = |said: Said<Tuple>| {
+            let sums = decode_points(&said.what.sums)?;
+            decode_points(&said.what.own).map(|_| Branch { said, sums })
+        };
+        let ahead = ahead.and_then(branch);
+        let step = self.each(|open, desk| open.told(desk, cx, member, said, ahead.as_ref()));
         step.and(self.gather(cx))
     }
 

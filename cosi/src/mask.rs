@@ -50,8 +50,12 @@ impl Mask {
 
     /// The members' positions, in order.
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        let positions = (0..=u16::MAX).take(self.0.len().saturating_mul(8));
-        positions.filter(|position| self.contains(*position))
+        let bytes = (0..=u16::MAX).step_by(8).zip(self.0.iter().copied());
+        let set = |(first, byte): (u16, u8)| {
+            let bits = (0..8).filter(move |bit| byte >> bit & 1 == 1);
+            bits.map(move |bit| first | bit)
+        };
+        bytes.filter(|(_, byte)| *byte != 0).flat_map(set)
     }
 
     /// How many members are in the set.
@@ -67,7 +71,13 @@ impl Mask {
 
     /// Whether every member of `self` is in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.iter().all(|position| other.contains(position))
+        let others = other.0.iter().copied().chain(core::iter::repeat(0));
+        self.0.iter().zip(others).all(|(mine, other)| mine & !other == 0)
+    }
+
+    /// Whether no member is in both.
+    pub fn is_disjoint(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0.iter()).all(|(mine, other)| mine & other == 0)
     }
 }
 
@@ -85,6 +95,9 @@ mod tests {
             (3, true, false, false)
         );
         assert!(Mask::of(11, [9]).is_subset(&mask) && !mask.is_subset(&Mask::of(11, [9])));
+        assert!(Mask::of(3, [2]).is_subset(&mask) == mask.contains(2));
+        assert!(mask.is_disjoint(&Mask::of(11, [8])) && !mask.is_disjoint(&Mask::of(99, [9])));
+        assert!(!mask.is_subset(&Mask::of(3, [0])) && Mask::of(99, [9]).is_subset(&mask));
         assert!(Mask::from_bytes(vec![0; 8193]).is_none());
         assert_eq!(Mask::of(65_536, [65_535]).iter().collect::<Vec<_>>(), [65_535]);
     }

@@ -12,11 +12,15 @@
 //!
 //! ```text
 //!  leader                            inner node i                              its child j
-//!    |-- Call(session, shape) ------->|-- Call --------------------------------->|
+//!    |-- Call(session, plan) -------->|-- Call --------------------------------->|
 //!    |<- Tuple(Z_T, R1_T, R2_T) ------|<- Tuple(Z_j, R1_j, R2_j) ----------------|
 //!    |-- Challenge(Z, R1, R2) ------->|-- Challenge ---------------------------->|
-//!    |<- Sum(s_T = s_i + Σ s_j) ------|<- Sum(s_j) ------------------------------|
+//!    |<- Sum(s_T = s_i + Σ s_j), -----|<- Sum(s_j), Tuple ahead -----------------|
+//!    |   Tuple ahead                  |                                          |
 //! ```
+//!
+//! Where a sum is missing or wrong the leader asks each below directly: an [`Inquiry`], and an
+//! [`Account`] or a refusal in return.
 //!
 //! Calls and challenges go down as the leader signed them; a tuple or a sum is signed by who sends
 //! it up. Everything is signed by who says it, checked by the ZIP-215 rule.
@@ -26,7 +30,7 @@ mod tree;
 use borsh::{BorshDeserialize, BorshSerialize};
 use curve25519_dalek::{EdwardsPoint, Scalar};
 
-pub use self::tree::{Call, Sum, Tuple};
+pub use self::tree::{Account, Call, Inquiry, Named, Quote, Sum, Tuple};
 use crate::{
     challenge::{Challenge, ChallengeId},
     domain::{COMMITMENT, Domain, REFUSAL, RESPONSE},
@@ -34,7 +38,7 @@ use crate::{
     machine::{FaultKind, Index, Signed},
     nonce::NonceId,
     roster::{Roster, RosterId},
-    session::{Digest, Session},
+    session::{Digest, Session, SessionId},
     wire::{BoundedBytes, Wire},
 };
 
@@ -142,15 +146,15 @@ impl Speech for Response {
     }
 }
 
-/// A cosigner's word that it does not have the pair it is to spend, which is no fault.
+/// A cosigner's word that it cannot answer a challenge, which is no fault.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Refusal {
     /// The challenge.
     pub challenge: ChallengeId,
     /// The position of who refuses.
     pub member: u16,
-    /// The pair that is gone.
-    pub nonce: NonceId,
+    /// The pair that is gone. `None`: it was asked what it made of a challenge that has not come.
+    pub nonce: Option<NonceId>,
     /// A pair for the attempt after this one.
     pub ahead: Said<Commitment>,
 }
@@ -162,6 +166,17 @@ impl Speech for Refusal {
     }
 }
 
+/// What a challenge asks of one member, beside what it says to all: which pair to spend, and for
+/// whom to answer. Whichever way a pair is named, it answers once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Ask {
+    /// For itself: a [`Response`], to the leader.
+    Own(NonceId),
+    /// For the subtree whose [`Tuple`] has this pair for its own: a [`Sum`], to whoever passed the
+    /// challenge on.
+    Branch(NonceId),
+}
+
 /// What leader and cosigners say to each other.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
@@ -170,18 +185,23 @@ pub enum Message {
     Announcement(Said<Session>, StatementBytes),
     /// A cosigner commits to a pair.
     Commitment(Said<Commitment>),
-    /// The leader asks for a response, and names the pair that this cosigner is to spend.
-    Challenge(Said<Challenge>, NonceId),
+    /// The leader asks for a response; and what is asked of this cosigner.
+    Challenge(Said<Challenge>, Ask),
     /// A cosigner responds.
     Response(Said<Response>),
     /// A cosigner cannot.
     Refusal(Said<Refusal>),
     /// The leader asks a tree for commitments, so as to sign this statement.
     Call(Said<Call>, StatementBytes),
-    /// A member commits for its subtree.
-    Tuple(Said<Tuple>),
-    /// A member responds for its subtree.
-    Sum(Said<Sum>),
+    /// A member commits for its subtree, on the call in this session.
+    Tuple(Said<Tuple>, SessionId),
+    /// A member responds for its subtree, and commits for the time after.
+    Sum(Said<Sum>, Said<Tuple>),
+    /// The leader asks a member what it made of a challenge in a tree.
+    Inquiry(Said<Inquiry>),
+    /// A member tells, and says again how it commits for its subtree for the time after, if its
+    /// subtree answered.
+    Account(Said<Account>, Option<Said<Tuple>>),
 }
 
 /// A message whose signatures hold and whose points are decoded. [`Message::verify`] alone
@@ -191,8 +211,8 @@ pub struct Verified<M> {
     pub(crate) roster: RosterId,
     /// Who said it.
     pub(crate) speaker: Index,
-    /// The points in it, the sums where it has others too: none in an announcement, a call or a
-    /// sum of responses.
+    /// The points in it that are to be spent next: the sums, where it has others too; those ahead,
+    /// where it answers; none in an announcement, a call or an inquiry.
     pub(crate) points: Option<[EdwardsPoint; 2]>,
     pub(crate) message: M,
 }
@@ -202,21 +222,26 @@ impl Message {
     /// the others. What goes up a tree is for the one or the other: see
     /// [`is_for_leader_at`](Self::is_for_leader_at).
     pub const fn is_for_leader(&self) -> bool {
-        matches!(self, Self::Commitment(_) | Self::Response(_) | Self::Refusal(_))
+        matches!(
+            self,
+            Self::Commitment(_) | Self::Response(_) | Self::Refusal(_) | Self::Account(..)
+        )
     }
 
     /// Whether the [`Leader`](crate::Leader) of this member handles it, trees included. Its
     /// [`Cosigner`](crate::Cosigner) handles the others.
     pub fn is_for_leader_at(&self, me: Index) -> bool {
         match self {
-            Self::Tuple(said) => said.what.leader == me.get(),
-            Self::Sum(said) => said.what.leader == me.get(),
+            Self::Tuple(said, _) => said.what.leader == me.get(),
+            Self::Sum(said, _) => said.what.leader == me.get(),
             Self::Announcement(..)
             | Self::Commitment(_)
             | Self::Challenge(..)
             | Self::Response(_)
             | Self::Refusal(_)
-            | Self::Call(..) => self.is_for_leader(),
+            | Self::Call(..)
+            | Self::Inquiry(_)
+            | Self::Account(..) => self.is_for_leader(),
         }
     }
 
@@ -239,15 +264,13 @@ impl Message {
                 names(&said.what.session, statement)?;
                 (said.speaker(roster), None)
             }
-            Self::Tuple(said) => {
+            Self::Tuple(said, _) => {
                 decode_points(&said.what.own).ok_or(FaultKind::Malformed)?;
                 (said.speaker(roster), Some(&said.what.sums))
             }
-            Self::Sum(said) => {
-                let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(said.what.sum));
-                s.ok_or(FaultKind::Malformed)?;
-                (said.speaker(roster), None)
-            }
+            Self::Sum(said, ahead) => of_subtree(said, ahead, roster)?,
+            Self::Inquiry(said) => (said.speaker(roster), None),
+            Self::Account(said, ahead) => of_descent(said, ahead.as_ref(), roster)?,
         };
         let speaker = speaker.ok_or(FaultKind::BadSignature)?;
         let points = points.map(|points| decode_points(points).ok_or(FaultKind::Malformed));
@@ -271,6 +294,47 @@ fn with_ahead<'a, T: Speech>(
     }
     let mut batch = Batch::new();
     let speaker = said.queue(roster, &mut batch).and(ahead.queue(roster, &mut batch));
+    Ok((speaker.filter(|_| batch.verify()), Some(&ahead.what.points)))
+}
+
+/// Who answered for a subtree, if both signatures hold, and the sums ahead.
+fn of_subtree<'a>(
+    said: &Said<Sum>,
+    ahead: &'a Said<Tuple>,
+    roster: &Roster,
+) -> Result<(Option<Index>, Option<&'a PointBytes>), FaultKind> {
+    let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(said.what.sum));
+    let own = decode_points(&ahead.what.own);
+    if s.is_none() || own.is_none() || ahead.what.member != said.what.member {
+        return Err(FaultKind::Malformed);
+    }
+    let mut batch = Batch::new();
+    let speaker = said.queue(roster, &mut batch).and(ahead.queue(roster, &mut batch));
+    Ok((speaker.filter(|_| batch.verify()), Some(&ahead.what.sums)))
+}
+
+/// Who gave the account, if all its own signatures hold, and the points of the pair ahead. What it
+/// quotes is not checked.
+fn of_descent<'a>(
+    said: &'a Said<Account>,
+    branch: Option<&Said<Tuple>>,
+    roster: &Roster,
+) -> Result<(Option<Index>, Option<&'a PointBytes>), FaultKind> {
+    let Account { tuple, response, .. } = &said.what;
+    let ahead = &response.what.ahead;
+    let member = tuple.what.member;
+    let others = [response.what.member, ahead.what.member];
+    let others = others.into_iter().chain(branch.map(|branch| branch.what.member));
+    if others.into_iter().any(|other| other != member) {
+        return Err(FaultKind::Malformed);
+    }
+    let mut batch = Batch::new();
+    let mut speaker = said.queue(roster, &mut batch).and(tuple.queue(roster, &mut batch));
+    speaker = speaker.and(response.queue(roster, &mut batch));
+    speaker = speaker.and(ahead.queue(roster, &mut batch));
+    if let Some(branch) = branch {
+        speaker = speaker.and(branch.queue(roster, &mut batch));
+    }
     Ok((speaker.filter(|_| batch.verify()), Some(&ahead.what.points)))
 }
 

@@ -144,23 +144,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod branches;
-
-use alloc::{vec, vec::Vec};
-use core::{iter::successors, time::Duration};
+mod branch;
+mod dealt;
 
 use borsh::{
     BorshDeserialize, BorshSerialize,
     io::{Error, ErrorKind, Read},
 };
 
-pub(crate) use self::branches::{Branches, Sums};
-use crate::{
-    domain::TREE,
-    mask::Mask,
-    roster::MAX_MEMBERS,
-    transcript::{Hash, HashRng},
-};
+pub use self::dealt::Tree;
+pub(crate) use self::branch::{Branch, Branches, Owed, Scope, add_up};
+use crate::{domain::PLAN, mask::Mask, roster::RosterId, transcript::Hash, wire::Wire};
+
+/// The most children that a node of a tree has, the leader of a star aside.
+pub const MAX_CHILDREN: usize = 256;
 
 /// How many children a node of a [`Shape::Kary`] tree has at most: from 2 to 255, so no tree is
 /// deeper than 16.
@@ -222,153 +219,38 @@ impl Shape {
     }
 }
 
-/// A tree over the members of a roster, by their positions there.
-///
-/// The rule, for n members, the leader among them, and a seed of 32 bytes:
-///
-/// 1. The members but the leader, in the order of the roster, are put into the order that
-///    [`HashRng::shuffle`] makes of them, its draws from [`TREE`] ‖ seed. The leader goes first:
-///    place 0.
-/// 2. The parent of place p > 0 is: in a star, place 0; in a k-ary tree, place ⌊(p − 1)/k⌋; in
-///    groups, of which there are g = ⌊√(n − 1)⌋, place 0 where p ≤ g, and else place
-///    1 + (p − 1) mod g.
-///
-/// ```
-/// use cosi::tree::{Shape, Tree};
-///
-/// let tree = Tree::new(Shape::balanced(40), 40, 7, &[1; 32]).unwrap();
-/// assert_eq!((tree.parent(7), tree.children(7).count(), tree.depth()), (None, 4, 3));
-/// let child = tree.children(7).next().unwrap();
-/// assert_eq!(tree.parent(child), Some(7));
-/// assert!(tree.subtree(child).contains(child) && !tree.subtree(child).contains(7));
-/// // A child passes on what it has before its parent stops waiting.
-/// let patience = std::time::Duration::from_secs(3);
-/// assert_eq!([7, child].map(|member| tree.wait(member, patience)), [patience, patience * 2 / 3]);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tree {
-    shape: Shape,
-    /// The member at each place: at most [`MAX_MEMBERS`].
-    members: Vec<u16>,
-    /// The place of each member.
-    places: Vec<usize>,
+/// What a leader's tree is dealt from: see [`Tree`]. It stays from session to session, so that the
+/// members' commitments ahead do.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Plan {
+    /// The tree's shape.
+    pub shape: Shape,
+    /// Drawn by the leader.
+    pub seed: [u8; 32],
+    /// Who has no place in the tree, and is asked directly.
+    pub aside: Mask,
 }
 
-impl Tree {
-    /// The tree of this shape over `size` members. `None` when the leader is none of them, or they
-    /// are more than [`MAX_MEMBERS`].
-    pub fn new(shape: Shape, size: usize, leader: u16, seed: &[u8; 32]) -> Option<Self> {
-        if usize::from(leader) >= size || size > MAX_MEMBERS {
-            return None;
-        }
-        let others = (0..=u16::MAX).take(size).filter(|member| *member != leader);
-        let mut members: Vec<u16> = core::iter::once(leader).chain(others).collect();
-        let (_, others) = members.split_first_mut()?;
-        HashRng::new(Hash::new(TREE).fixed(seed)).shuffle(others);
-        let mut places = vec![0; size];
-        for (place, member) in members.iter().enumerate() {
-            if let Some(slot) = places.get_mut(usize::from(*member)) {
-                *slot = place;
-            }
-        }
-        Some(Self { shape, members, places })
-    }
+/// Names a leader's tree: H(roster ‖ leader ‖ shape ‖ seed ‖ aside).
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+pub struct PlanId(pub [u8; 32]);
 
-    /// How many members there are.
-    pub fn size(&self) -> usize {
-        self.members.len()
-    }
-
-    /// Whom the member answers to. `None`: it is the leader, or there is no such member.
-    pub fn parent(&self, member: u16) -> Option<u16> {
-        self.at(self.above(self.place(member)?)?)
-    }
-
-    /// Who answers to the member, by their places.
-    pub fn children(&self, member: u16) -> impl Iterator<Item = u16> + '_ {
-        let place = self.place(member);
-        place.into_iter().flat_map(|place| self.below(place)).filter_map(|place| self.at(place))
-    }
-
-    /// The member and all below it.
-    pub fn subtree(&self, member: u16) -> Mask {
-        let mut places: Vec<usize> = self.place(member).into_iter().collect();
-        let mut next = 0;
-        while let Some(place) = places.get(next) {
-            places.extend(self.below(*place));
-            next = next.saturating_add(1);
-        }
-        Mask::of(self.size(), places.into_iter().filter_map(|place| self.at(place)))
-    }
-
-    /// How far the farthest member is from the leader.
-    pub fn depth(&self) -> usize {
-        // No place is deeper than a later one.
-        self.members.len().checked_sub(1).map_or(0, |last| self.steps(last))
-    }
-
-    /// How long the member waits for its children's tuples, where the leader waits `patience`:
-    /// patience · (D − d)/D at depth d of D. The difference to its parent's wait, patience/D, is
-    /// for a message down, a message up, and what the child has to do. A member without children
-    /// does not wait.
-    pub fn wait(&self, member: u16, patience: Duration) -> Duration {
-        let Some(place) = self.place(member).filter(|place| self.below(*place).next().is_some())
-        else {
-            return Duration::ZERO;
-        };
-        let number = |steps| u32::try_from(steps).unwrap_or(u32::MAX);
-        let depth = self.depth();
-        let left = number(depth.saturating_sub(self.steps(place)));
-        patience.checked_div(number(depth)).unwrap_or_default().saturating_mul(left)
-    }
-
-    fn place(&self, member: u16) -> Option<usize> {
-        self.places.get(usize::from(member)).copied()
-    }
-
-    fn at(&self, place: usize) -> Option<u16> {
-        self.members.get(place).copied()
-    }
-
-    /// The place above.
-    fn above(&self, place: usize) -> Option<usize> {
-        let before = place.checked_sub(1)?;
-        Some(match self.shape {
-            Shape::Star => 0,
-            Shape::Kary { branching } => before.checked_div(branching.get().into())?,
-            Shape::Groups => {
-                let groups = self.groups();
-                if place <= groups { 0 } else { before.checked_rem(groups)?.saturating_add(1) }
-            }
-        })
-    }
-
-    /// The places below, in order.
-    fn below(&self, place: usize) -> impl Iterator<Item = usize> + use<> {
-        let size = self.size();
-        let (first, step, count) = match self.shape {
-            Shape::Star if place == 0 => (1, 1, size),
-            Shape::Star => (size, 1, 0),
-            Shape::Kary { branching } => {
-                let branching = usize::from(branching.get());
-                (place.saturating_mul(branching).saturating_add(1), 1, branching)
-            }
-            Shape::Groups if place == 0 => (1, 1, self.groups()),
-            Shape::Groups if place <= self.groups() => {
-                (place.saturating_add(self.groups()), self.groups(), size)
-            }
-            Shape::Groups => (size, 1, 0),
-        };
-        (first..size).step_by(step.max(1)).take(count)
-    }
-
-    /// How far the place is from the root.
-    fn steps(&self, place: usize) -> usize {
-        successors(self.above(place), |place| self.above(*place)).count()
-    }
-
-    /// How many groups there are.
-    fn groups(&self) -> usize {
-        self.size().saturating_sub(1).isqrt()
+impl Plan {
+    /// The name of this leader's tree.
+    pub fn id(&self, roster: &RosterId, leader: u16) -> PlanId {
+        let hash = Hash::new(PLAN).fixed(&roster.0).fixed(&leader.to_le_bytes());
+        PlanId(hash.bytes(&self.encode()).digest())
     }
 }

@@ -240,7 +240,7 @@ impl World {
             assert!(leader_alone, "a cosigner speaks to its leader alone");
             let answer = if let Message::Response(Said { what, .. }) = &message {
                 Some((what.nonce, what.challenge, what.response))
-            } else if let Message::Sum(Said { what, .. }) = &message {
+            } else if let Message::Sum(Said { what, .. }, _) = &message {
                 Some((what.nonce, what.challenge, what.sum))
             } else {
                 None

@@ -4,9 +4,13 @@ use alloc::collections::VecDeque;
 
 use curve25519_dalek::EdwardsPoint;
 
-use super::relay::Relay;
+use super::{
+    Limits,
+    branch::Responding,
+    calling::{Calling, Committed, Post},
+};
 use crate::{
-    challenge::Challenge,
+    challenge::{Challenge, ChallengeId},
     machine::Time,
     message::{Commitment, Message, Said},
     nonce::{NonceId, NoncePair},
@@ -22,11 +26,19 @@ pub(super) struct Pool {
     pub(super) cases: VecDeque<Case>,
     /// At most `Limits::answers`.
     answers: VecDeque<Answered>,
+    /// The place in the leader's last tree.
+    pub(super) post: Option<Post>,
     /// At most `Limits::calls`.
-    pub(super) relays: VecDeque<Relay>,
+    pub(super) calls: VecDeque<Calling>,
+    /// When the last calls came: at most `Limits::calls`.
+    paced: VecDeque<Time>,
     /// When the last call was issued of those that were let go. Whoever passes on an old one does
     /// not bring it back.
     floor: Time,
+    /// At most `Limits::tuples`.
+    committed: VecDeque<Committed>,
+    /// At most `Limits::calls`.
+    pub(super) responding: VecDeque<Responding>,
 }
 
 /// A statement that the leader asked for.
@@ -77,10 +89,27 @@ impl Pool {
         self.pairs.iter().any(|(held, _)| held == id)
     }
 
-    /// Takes the pair out, for its one answer.
+    /// Takes the pair out, for its one answer: also that of a tuple, for the member alone.
     pub(super) fn take(&mut self, id: &NonceId) -> Option<NoncePair> {
-        let at = self.pairs.iter().position(|(held, _)| held == id)?;
-        self.pairs.remove(at).map(|(_, pair)| pair)
+        let at = self.pairs.iter().position(|(held, _)| held == id);
+        let pair = at.and_then(|at| self.pairs.remove(at)).map(|(_, pair)| pair);
+        pair.or_else(|| self.take_tuple(id).map(|committed| committed.pair))
+    }
+
+    /// Keeps a tuple that is sent.
+    pub(super) fn keep_tuple(&mut self, committed: Committed, limit: usize) {
+        push(&mut self.committed, committed, limit);
+    }
+
+    /// The tuple with this pair.
+    pub(super) fn tuple(&self, id: &NonceId) -> Option<&Committed> {
+        self.committed.iter().find(|committed| committed.said.what.nonce == *id)
+    }
+
+    /// Takes the tuple with this pair out, for its one answer.
+    pub(super) fn take_tuple(&mut self, id: &NonceId) -> Option<Committed> {
+        let at = self.committed.iter().position(|committed| committed.said.what.nonce == *id)?;
+        self.committed.remove(at)
     }
 
     /// The statement's case; if there is none, one with this verdict.
@@ -102,27 +131,44 @@ impl Pool {
         push(&mut self.answers, answered, limit);
     }
 
-    /// Whether a call issued at that time has a place.
-    pub(super) fn takes(&self, issued: Time, limit: usize) -> bool {
-        let is_full = self.relays.len() >= limit;
-        let older = || self.relays.iter().any(|relay| relay.issued < issued);
-        self.floor < issued && (!is_full || older())
+    /// Whether a call issued at that time has a place, which it takes: it is none of old, and so
+    /// many calls came within the pace, and no more.
+    pub(super) fn admits(&mut self, issued: Time, now: Time, limits: &Limits) -> bool {
+        let older = |call: &Calling| call.issued < issued;
+        let has_place = self.calls.len() < limits.calls || self.calls.iter().any(older);
+        let paces = self.paced.len() < limits.calls;
+        let paces = paces || self.paced.front().is_some_and(|at| at.after(limits.pace) <= now);
+        if issued <= self.floor || !has_place || !paces {
+            return false;
+        }
+        push(&mut self.paced, now, limits.calls);
+        true
     }
 
     /// Keeps a call, and lets the one go that was issued first.
-    pub(super) fn open(&mut self, relay: Relay, limit: usize) {
-        while self.relays.len() >= limit.max(1) {
-            let oldest = self.relays.iter().enumerate().min_by_key(|(_, relay)| relay.issued);
-            let Some((at, issued)) = oldest.map(|(at, relay)| (at, relay.issued)) else { break };
-            self.relays.remove(at);
+    pub(super) fn open(&mut self, call: Calling, limit: usize) {
+        while self.calls.len() >= limit.max(1) {
+            let oldest = self.calls.iter().enumerate().min_by_key(|(_, call)| call.issued);
+            let Some((at, issued)) = oldest.map(|(at, call)| (at, call.issued)) else { break };
+            self.calls.remove(at);
             self.floor = self.floor.max(issued);
         }
-        self.relays.push_back(relay);
+        self.calls.push_back(call);
     }
 
     /// The call of this session.
-    pub(super) fn relay(&mut self, session: &SessionId) -> Option<&mut Relay> {
-        self.relays.iter_mut().find(|relay| relay.session == *session)
+    pub(super) fn call(&mut self, session: &SessionId) -> Option<&mut Calling> {
+        self.calls.iter_mut().find(|call| call.session == *session)
+    }
+
+    /// Keeps a challenge that a subtree answers.
+    pub(super) fn respond(&mut self, responding: Responding, limit: usize) {
+        push(&mut self.responding, responding, limit);
+    }
+
+    /// What the subtree answers in this session.
+    pub(super) fn responding(&mut self, session: &SessionId) -> Option<&mut Responding> {
+        self.responding.iter_mut().find(|responding| responding.session == *session)
     }
 
     /// What the session's challenge was answered with.
@@ -130,11 +176,16 @@ impl Pool {
         self.answers.iter().find(|old| old.session == *session).map(|old| &old.reply)
     }
 
+    /// What the challenge was answered with.
+    pub(super) fn reply_to(&self, id: &ChallengeId) -> Option<&Message> {
+        self.answers.iter().find(|old| old.said.what.id() == *id).map(|old| &old.reply)
+    }
+
     /// Another challenge of the same session.
     pub(super) fn contradiction(&self, said: &Said<Challenge>) -> Option<&Said<Challenge>> {
         let waiting = self.cases.iter().filter_map(|case| case.challenge.as_ref());
         let known = self.answers.iter().map(|old| &old.said).chain(waiting.map(|w| &w.said));
-        let known = known.chain(self.relays.iter().filter_map(Relay::challenge));
+        let known = known.chain(self.responding.iter().map(|responding| &responding.challenge));
         let session = &said.what.session;
         known.into_iter().find(|old| old.what.session == *session && old.what != said.what)
     }
@@ -143,9 +194,10 @@ impl Pool {
     pub(super) fn forget(&mut self, digest: &Digest) {
         self.cases.retain(|case| case.digest != *digest);
         self.answers.retain(|old| old.said.what.session.statement != *digest);
-        let gone = self.relays.iter().filter(|relay| relay.digest == *digest);
-        self.floor = gone.map(|relay| relay.issued).fold(self.floor, Time::max);
-        self.relays.retain(|relay| relay.digest != *digest);
+        let gone = self.calls.iter().filter(|call| call.digest == *digest);
+        self.floor = gone.map(|call| call.issued).fold(self.floor, Time::max);
+        self.calls.retain(|call| call.digest != *digest);
+        self.responding.retain(|responding| responding.digest != *digest);
     }
 }
 

@@ -1,34 +1,38 @@
-//! How a cosigner takes part in trees.
+//! How a cosigner takes part in trees, phase by phase.
 //!
-//! *Upon* a leader's call, whoever passed it on: pass it on to the children, and have the
-//! statement validated. *Upon* the tuples of all children, or the end of the own share of the
-//! leader's patience, and the own verdict: send up the sums, with the own pair's. *Upon* the
-//! leader's challenge from the parent: pass it on, and answer under the rules of a star and one
-//! more: Z holds of the own subtree exactly those whose signed tuples are here. *Upon* the sums of
-//! all those children: send up the whole.
+//! 1. *Upon* a leader's call, whoever passed it on: pass it on to the children, and have the
+//!    statement validated.
+//! 2. *Upon* the tuples of all children, or the end of the own share of the leader's patience, and
+//!    the own verdict: commit, with the sums of their tuples and the own pair.
+//! 3. *Upon* the leader's challenge from the parent, or the leader itself, that names the pair of a
+//!    tuple: pass it on, if Z holds Z_T. The pair is spent, whatever comes of it.
+//! 4. *Upon* the verdict, and the sums of all those children: respond with the sum, and commit for
+//!    the time after with what they commit to for the time after.
+//! 5. *Upon* the leader's inquiry: tell it the own share and what the children answered; or that
+//!    its challenge has not come.
 //!
-//! The pair of a tuple lives in its call, and answers there alone, once. What others pass on
-//! blames nobody, but by evidence.
+//! What others pass on blames nobody, but by evidence.
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use curve25519_dalek::EdwardsPoint;
-
 use super::{
-    Cosigner, Step, Verdict, Waiting,
-    relay::{Phase, Relay},
+    Cosigner, Step,
+    branch::Responding,
+    calling::{Calling, Committed, Phase, Post},
+    pool::{Verdict, Waiting},
 };
 use crate::{
     blame,
+    challenge::{ChallengeId, Terms},
     machine::{Cx, FaultKind, Index, Time, To},
-    message::{Call, Message, Said, StatementBytes, Sum, Tuple},
+    message::{Call, Message, Refusal, Said, StatementBytes, Sum},
     session::{Digest, SessionId},
-    tree::{Branches, Tree},
+    tree::{Branch, Branches, Tree},
 };
 
 impl Cosigner {
-    /// A call came, from the parent or whoever had it.
+    /// Phase 1: a call came, from the parent or whoever had it.
     pub(super) fn called(
         &mut self,
         cx: &mut Cx<'_>,
@@ -37,25 +41,27 @@ impl Cosigner {
         said: Said<Call>,
         statement: StatementBytes,
     ) -> Step {
-        let (session, limit) = (&said.what.session, self.config.limits.calls);
+        let (session, limits) = (&said.what.session, self.config.limits);
         // The own calls that others send back have no place for this member: no tree is dealt.
-        if limit == 0 || leader == self.config.me || !self.signs(session, &statement) {
+        if limits.calls == 0 || leader == self.config.me || !self.signs(session, &statement) {
             return Step::none();
         }
         let id = session.id();
-        if let Some(relay) = self.relay(leader, &id) {
-            let again = relay.tuple().filter(|_| relay.parent == from).cloned();
-            let send = |said| Step::none().send(To::One(from), Message::Tuple(said));
-            return again.map_or_else(Step::none, send);
+        if let Some(call) = self.pools.get_mut(&leader).and_then(|pool| pool.call(&id)) {
+            let Phase::Committed(nonce) = call.phase else { return Step::none() };
+            let asks = call.parent == from;
+            let tuple = self.pools.get(&leader).and_then(|pool| pool.tuple(&nonce));
+            let again = tuple.filter(|_| asks).map(|committed| committed.said.clone());
+            return again.map_or_else(Step::none, |said| to_parent(from, said, id));
         }
-        if !self.pool(leader).takes(said.what.issued, limit) {
+        if !self.pool(leader).admits(said.what.issued, cx.now(), &limits) {
             return Step::none();
         }
         let digest = session.statement;
-        let Some((relay, children)) = self.relay_of(cx, leader, &said.what) else {
-            return Step::none();
-        };
-        self.pool(leader).open(relay, limit);
+        let Some(call) = self.place(cx, leader, &said.what) else { return Step::none() };
+        let Phase::Gathering { branches, .. } = &call.phase else { return Step::none() };
+        let children = branches.heads();
+        self.pool(leader).open(call, limits.calls);
         let verdict = self.case(leader, digest).verdict;
         let step = match verdict {
             Verdict::Accepted => self.join(cx, leader, id),
@@ -68,151 +74,241 @@ impl Cosigner {
         Step::none().send(To::Some(children), Message::Call(said, statement)).and(step)
     }
 
-    /// This member's part in the tree of a call, and its children.
-    fn relay_of(&self, cx: &Cx<'_>, leader: Index, call: &Call) -> Option<(Relay, Vec<Index>)> {
-        let (roster, me) = (&self.config.roster, self.config.me);
-        let session = call.session.id();
-        let tree = Tree::new(call.shape, roster.size(), leader.get(), &session.0)?;
-        let parent = roster.index(tree.parent(me.get())?)?;
-        let branches = Branches::below(&tree, roster, me);
-        let children = branches.heads();
-        let wait = tree.wait(me.get(), Duration::from_nanos(call.patience));
+    /// This member's part in the tree of a call. The tree is dealt if it is another than the last.
+    fn place(&mut self, cx: &Cx<'_>, leader: Index, call: &Call) -> Option<Calling> {
+        let (roster, limit) = (self.config.roster.clone(), self.config.limits.children);
+        let plan = call.plan.id(&roster.id(), leader.get());
+        if self.pool(leader).post.as_ref().is_none_or(|post| post.plan != plan) {
+            let tree = Tree::new(&call.plan, roster.size(), leader.get())?;
+            let post = Post::of(&self.config, plan, &tree)?;
+            self.pool(leader).post = Some(post);
+        }
+        let post = self.pool(leader).post.as_ref()?;
+        if post.children.len() > limit {
+            return None;
+        }
+        let (left, depth) = post.share;
+        let patience = Duration::from_nanos(call.patience);
+        let wait = patience.checked_div(depth).unwrap_or_default().saturating_mul(left);
         let until = Some(cx.now().after(wait)).filter(|until| cx.now() < *until);
-        let relay = Relay {
+        let children = post.children.iter().map(|(child, subtree)| (*child, subtree.clone()));
+        let branches = Branches::of((roster.id(), leader.get(), plan), children);
+        Some(Calling {
             leader,
-            session,
+            session: call.session.id(),
             digest: call.session.statement,
             issued: call.issued,
-            parent,
-            subtree: tree.subtree(me.get()),
+            parent: post.parent,
+            plan,
             phase: Phase::Gathering { branches, own: None, until },
-        };
-        Some((relay, children))
+        })
     }
 
     /// The statement is validated: commits for the subtree, with a pair of its own.
-    pub(super) fn join(&mut self, cx: &mut Cx<'_>, leader: Index, session: SessionId) -> Step {
+    fn join(&mut self, cx: &mut Cx<'_>, leader: Index, session: SessionId) -> Step {
         let (config, drawn) = (&self.config, &mut self.drawn);
         let pool = self.pools.get_mut(&leader);
-        if let Some(relay) = pool.and_then(|pool| pool.relay(&session)) {
-            relay.join(|| config.draw(cx, leader, drawn));
+        if let Some(call) = pool.and_then(|pool| pool.call(&session)) {
+            call.join(|| config.draw(cx, leader, drawn));
         }
-        self.pass_up(leader, &session)
-    }
-
-    /// Spends no pair on what is refused.
-    pub(super) fn withdraw_all(&mut self, digest: &Digest) {
-        let calls = self.pools.values_mut().flat_map(|pool| &mut pool.relays);
-        calls.filter(|relay| relay.digest == *digest).for_each(Relay::withdraw);
-    }
-
-    /// Joins whatever waits for this verdict.
-    pub(super) fn join_all(&mut self, cx: &mut Cx<'_>, digest: Digest) -> Step {
-        let calls = self.pools.values().flat_map(|pool| &pool.relays);
-        let calls = calls.filter(|relay| relay.digest == digest);
-        let calls: Vec<_> = calls.map(|relay| (relay.leader, relay.session)).collect();
-        let join = |step: Step, (leader, session)| step.and(self.join(cx, leader, session));
-        calls.into_iter().fold(Step::none(), join)
+        self.commit_up(leader, &session)
     }
 
     /// A child commits for its subtree.
-    pub(super) fn tupled(
-        &mut self,
-        from: Index,
-        said: Said<Tuple>,
-        sums: [EdwardsPoint; 2],
-    ) -> Step {
-        let Some(leader) = self.config.roster.index(said.what.leader) else { return Step::none() };
-        let session = said.what.session;
-        if let Some(relay) = self.relay(leader, &session) {
-            relay.gather(said, sums, from);
-        }
-        self.pass_up(leader, &session)
-    }
-
-    /// Whether this challenge, from `from`, is one of a tree.
-    pub(super) fn is_relayed(&self, from: Index, leader: Index, waiting: &Waiting) -> bool {
-        let session = waiting.said.what.session.id();
-        let relays = self.pools.get(&leader).into_iter().flat_map(|pool| &pool.relays);
-        relays
-            .into_iter()
-            .any(|relay| relay.session == session && relay.expects(from, &waiting.nonce))
-    }
-
-    /// The leader's challenge came down the tree, in the session of a call, which is one that this
-    /// roster signs.
-    pub(super) fn relayed(&mut self, leader: Index, waiting: &Waiting) -> Step {
-        let Waiting { said, sums, .. } = waiting;
-        let challenge = &said.what;
-        let (session, mask) = (&challenge.session, &challenge.mask);
-        // The statement is validated, or there were no pair: its verdict may have given way since.
-        let accepted = mask.fits(self.config.roster.size())
-            && self.config.policy.accepts(&self.config.roster, mask) == Ok(true);
-        let pool = self.pools.get_mut(&leader);
-        let Some(pool) = pool.filter(|_| accepted) else { return Step::none() };
-        if let Some(other) = pool.contradiction(said) {
-            let evidence = blame::equivocation(other, said);
-            return self.blame(leader, FaultKind::Equivocation, evidence);
-        }
-        let Some(relay) = pool.relay(&session.id()) else { return Step::none() };
-        if relay.covers(mask) {
-            relay.answer(&self.config, said, sums);
-            // Once: a parent that says it again would have all below hear it again.
-            let Phase::Answered { sums, .. } = &relay.phase else { return Step::none() };
-            return sums.ask(said).and(self.pass_sum(leader, &session.id()));
-        }
-        self.pass_sum(leader, &session.id())
-    }
-
-    /// A child responds for its subtree.
-    pub(super) fn summed(&mut self, from: Index, sum: &Sum) -> Step {
-        let leader = self.config.roster.index(sum.leader);
+    pub(super) fn tupled(&mut self, from: Index, session: &SessionId, branch: Branch) -> Step {
+        let leader = self.config.roster.index(branch.said.what.leader);
         let Some(leader) = leader else { return Step::none() };
         let pool = self.pools.get_mut(&leader);
-        let mut relays = pool.into_iter().flat_map(|pool| &mut pool.relays);
-        let session = relays.find_map(|relay| relay.add(sum, from).then_some(relay.session));
-        session.map_or_else(Step::none, |session| self.pass_sum(leader, &session))
+        if let Some(call) = pool.and_then(|pool| pool.call(session)) {
+            call.gather(from, branch);
+        }
+        self.commit_up(leader, session)
+    }
+
+    /// Phase 2: sends the tuple up, if it is time.
+    fn commit_up(&mut self, leader: Index, session: &SessionId) -> Step {
+        let Some(pool) = self.pools.get_mut(&leader) else { return Step::none() };
+        let committed = pool.call(session).and_then(|call| call.commit(&self.config));
+        let Some(committed) = committed else { return Step::none() };
+        let step = to_parent(committed.parent, committed.said.clone(), *session);
+        pool.keep_tuple(committed, self.config.limits.tuples);
+        step
     }
 
     /// Waits for late children no longer.
     pub(super) fn give_up(&mut self, cx: &Cx<'_>) -> Step {
-        let relays = self.pools.values_mut().flat_map(|pool| &mut pool.relays);
-        let due = relays.filter(|relay| relay.until().is_some_and(|until| until <= cx.now()));
-        let due = due.map(|relay| {
-            relay.give_up(cx.now());
-            (relay.leader, relay.session)
+        let calls = self.pools.values_mut().flat_map(|pool| &mut pool.calls);
+        let due = calls.filter(|call| call.until().is_some_and(|until| until <= cx.now()));
+        let due = due.map(|call| {
+            call.give_up(cx.now());
+            (call.leader, call.session)
         });
         let due: Vec<_> = due.collect();
-        due.iter().fold(Step::none(), |step, (leader, id)| step.and(self.pass_up(*leader, id)))
+        due.iter().fold(Step::none(), |step, (leader, id)| step.and(self.commit_up(*leader, id)))
     }
 
     /// When to wait for late children no longer.
     pub(super) fn patience(&self) -> Option<Time> {
-        self.pools.values().flat_map(|pool| &pool.relays).filter_map(Relay::until).min()
+        self.pools.values().flat_map(|pool| &pool.calls).filter_map(Calling::until).min()
     }
 
-    /// Sends the tuple up, if it is time.
-    fn pass_up(&mut self, leader: Index, session: &SessionId) -> Step {
+    /// Phase 3: the leader's challenge came down the tree, or from the leader itself.
+    pub(super) fn passed_on(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: Index,
+        leader: Index,
+        waiting: Waiting,
+    ) -> Step {
+        let challenge = &waiting.said.what;
+        let (session, mask) = (&challenge.session, &challenge.mask);
+        let (id, digest) = (session.id(), session.statement);
+        if !self.signs(session, &challenge.statement) || !self.signs_beside(mask) {
+            return self.blame_if(from == leader, leader, FaultKind::InvalidPayload);
+        }
+        let pool = self.pool(leader);
+        if let Some(other) = pool.contradiction(&waiting.said) {
+            let evidence = blame::equivocation(other, &waiting.said);
+            return self.blame(leader, FaultKind::Equivocation, evidence);
+        }
+        if let Some(responding) = pool.responding(&id) {
+            return responding.sum_again(from);
+        }
+        let known = pool.tuple(&waiting.nonce).map(|committed| {
+            let asks = from == leader || from == committed.parent;
+            asks && committed.said.what.mask.is_subset(mask)
+        });
+        match known {
+            None if from == leader => return self.refuse(cx, leader, waiting),
+            None | Some(false) => return Step::none(),
+            Some(true) => {}
+        }
+        let verdict = self.case(leader, digest).verdict;
+        if verdict == Verdict::Refused {
+            return Step::none();
+        }
+        let Some(terms) = Terms::of(challenge, &self.config.roster, &waiting.sums) else {
+            return self.blame_if(from == leader, leader, FaultKind::InvalidProof);
+        };
+        let statement = challenge.statement.clone();
+        let step = self.spend(from, leader, waiting, &terms);
+        match verdict {
+            Verdict::Accepted => step.and(self.respond(cx, leader, &id)),
+            _ => step.and(self.ask(leader, digest, &statement)),
+        }
+    }
+
+    /// Spends the pair that is named, and passes the challenge on.
+    fn spend(&mut self, from: Index, leader: Index, waiting: Waiting, terms: &Terms) -> Step {
+        let limit = self.config.limits.calls;
+        let pool = self.pool(leader);
+        let Some(committed) = pool.take_tuple(&waiting.nonce) else { return Step::none() };
+        let responding = Responding::new(leader, from, waiting.said, terms, committed);
+        let step = responding.pass_on();
+        pool.respond(responding, limit);
+        step
+    }
+
+    /// A child responds for its subtree.
+    pub(super) fn summed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: Index,
+        said: Said<Sum>,
+        ahead: Branch,
+    ) -> Step {
+        let leader = self.config.roster.index(said.what.leader);
+        let pool = leader.and_then(|leader| self.pools.get_mut(&leader));
+        let id = said.what.challenge;
+        let mut all = pool.into_iter().flat_map(|pool| &mut pool.responding);
+        let Some(responding) = all.find(|responding| responding.id == id) else {
+            return Step::none();
+        };
+        let (leader, session) = (responding.leader, responding.session);
+        if !responding.add(from, said, ahead) {
+            return Step::none();
+        }
+        self.respond_up(cx, leader, &session)
+    }
+
+    /// The statement is validated: makes the own share.
+    fn respond(&mut self, cx: &mut Cx<'_>, leader: Index, session: &SessionId) -> Step {
         let pool = self.pools.get_mut(&leader);
-        let Some(relay) = pool.and_then(|pool| pool.relay(session)) else { return Step::none() };
-        let parent = relay.parent;
-        let tuple = relay.commit(&self.config).cloned();
-        tuple.map_or_else(Step::none, |said| {
-            Step::none().send(To::One(parent), Message::Tuple(said))
-        })
+        let responding = pool.and_then(|pool| pool.responding(session));
+        let Some(responding) = responding else { return Step::none() };
+        let id = responding.id;
+        let is_asked = responding.answer(&self.config);
+        let step = self.respond_up(cx, leader, session);
+        if is_asked { step.and(self.inquired(cx, leader, &id)) } else { step }
     }
 
-    /// Sends the sum up, if it is whole.
-    fn pass_sum(&self, leader: Index, session: &SessionId) -> Step {
-        let relays = self.pools.get(&leader).into_iter().flat_map(|pool| &pool.relays);
-        let relay = relays.into_iter().find(|relay| relay.session == *session);
-        let sum = relay.and_then(|relay| Some((relay.parent, relay.sum(&self.config)?)));
-        sum.map_or_else(Step::none, |(parent, said)| {
-            Step::none().send(To::One(parent), Message::Sum(said))
-        })
+    /// Phase 4: sends the sum up, once it is whole, and commits for the time after.
+    fn respond_up(&mut self, cx: &mut Cx<'_>, leader: Index, session: &SessionId) -> Step {
+        let (config, drawn) = (&self.config, &mut self.drawn);
+        let Some(pool) = self.pools.get_mut(&leader) else { return Step::none() };
+        let Some(responding) = pool.responding(session).filter(|this| this.sum.is_none()) else {
+            return Step::none();
+        };
+        let Some(total) = responding.total() else { return Step::none() };
+        let (own, asker) = (config.draw(cx, leader, drawn), responding.asker);
+        let ahead = Committed::new(config, responding.scope(), asker, own, responding.ahead());
+        responding.say(config, &total, ahead.said.clone());
+        let step = responding.sum_again(asker);
+        pool.keep_tuple(ahead, config.limits.tuples);
+        step
     }
 
-    fn relay(&mut self, leader: Index, session: &SessionId) -> Option<&mut Relay> {
-        self.pools.get_mut(&leader)?.relay(session)
+    /// Phase 5, if it comes to that: the leader asks what became of a challenge.
+    pub(super) fn inquired(&mut self, cx: &mut Cx<'_>, leader: Index, id: &ChallengeId) -> Step {
+        let pool = self.pools.get(&leader);
+        if let Some(reply) = pool.and_then(|pool| pool.reply_to(id)) {
+            return Step::none().send(To::One(leader), reply.clone());
+        }
+        let responding = pool.and_then(|pool| pool.responding.iter().find(|this| this.id == *id));
+        let Some(session) = responding.map(|this| this.session) else {
+            let (ahead, member) = (self.draw(cx, leader), self.config.me.get());
+            let refusal = Refusal { challenge: *id, member, nonce: None, ahead };
+            return Step::none().send(To::One(leader), Message::Refusal(self.say(refusal)));
+        };
+        let lacks = responding.is_some_and(Responding::lacks_commitment);
+        let ahead = lacks.then(|| self.draw(cx, leader));
+        let pool = self.pools.get_mut(&leader);
+        let responding = pool.and_then(|pool| pool.responding(&session));
+        responding.map_or_else(Step::none, |this| this.account(&self.config, ahead))
     }
+
+    /// Commits and responds where that waits for this verdict.
+    pub(super) fn accepted(&mut self, cx: &mut Cx<'_>, digest: Digest) -> Step {
+        let pools = self.pools.values();
+        let calls = pools.clone().flat_map(|pool| &pool.calls);
+        let calls = calls.filter(|call| call.digest == digest);
+        let calls: Vec<_> = calls.map(|call| (call.leader, call.session)).collect();
+        let responding = pools.flat_map(|pool| &pool.responding);
+        let responding = responding.filter(|this| this.digest == digest);
+        let responding: Vec<_> = responding.map(|this| (this.leader, this.session)).collect();
+        let join = |step: Step, (leader, id)| step.and(self.join(cx, leader, id));
+        let step = calls.into_iter().fold(Step::none(), join);
+        let respond = |step: Step, (leader, id)| step.and(self.respond(cx, leader, &id));
+        responding.into_iter().fold(step, respond)
+    }
+
+    /// Gives up what pairs wait for this verdict.
+    pub(super) fn refused(&mut self, digest: &Digest) {
+        for pool in self.pools.values_mut() {
+            let calls = pool.calls.iter_mut().filter(|call| call.digest == *digest);
+            calls.for_each(Calling::withdraw);
+            let responding = pool.responding.iter_mut().filter(|this| this.digest == *digest);
+            responding.for_each(Responding::withdraw);
+        }
+    }
+
+    /// Blames the leader for what it said itself. What others pass on may not have been for this
+    /// member.
+    fn blame_if(&mut self, said_so: bool, leader: Index, kind: FaultKind) -> Step {
+        if said_so { self.blame(leader, kind, None) } else { Step::none() }
+    }
+}
+
+fn to_parent(parent: Index, said: Said<crate::message::Tuple>, session: SessionId) -> Step {
+    Step::none().send(To::One(parent), Message::Tuple(said, session))
 }

@@ -7,17 +7,19 @@ use curve25519_dalek::{EdwardsPoint, Scalar, traits::Identity};
 use super::{
     Config, Step,
     desk::{Desk, Offer},
+    limb::{Limb, Reply},
 };
 use crate::{
     blame,
     challenge::{Challenge, ChallengeId, Terms},
     machine::{Cx, Evidence, Index, To},
     mask::Mask,
-    message::{Message, Response, Said, StatementBytes, Sum},
+    message::{Account, Ask, Inquiry, Message, Response, Said, StatementBytes, Sum},
     nonce::NoncePair,
+    roster::Roster,
     session::Session,
     signature::{CollectiveSignature, check_strict},
-    tree::{Branches, Sums},
+    tree::{Branch, add_up},
 };
 
 /// One challenge of a session.
@@ -30,8 +32,8 @@ pub(super) struct Attempt {
     own: Scalar,
     /// One slot for each signer that was asked directly.
     slots: BTreeMap<Index, Slot>,
-    /// What the children in a tree owe. They are nobody's debtors for it.
-    sums: Sums,
+    /// The branches, by who stands at their root.
+    pub(super) limbs: BTreeMap<Index, Limb>,
     /// Whether patience is over: late responses are then checked one by one.
     pub(super) overdue: bool,
 }
@@ -52,23 +54,24 @@ enum Answer {
 }
 
 impl Attempt {
-    /// Challenges the owners of `offers`, and a tree's `branches`. The leader's own pair is drawn last and answers here,
-    /// so nobody can choose nonces that cancel the sums.
+    /// Challenges the owners of `offers`, and `branches`, in which none of them stands, nor anybody
+    /// twice. The leader's own pair is drawn last and answers here, so nobody can choose nonces
+    /// that cancel the sums.
     pub(super) fn new(
         Desk { config, drawn, .. }: &mut Desk,
         cx: &mut Cx<'_>,
         session: Session,
         statement: &StatementBytes,
         offers: Vec<(Index, Offer)>,
-        branches: Branches,
+        branches: BTreeMap<Index, Branch>,
     ) -> Option<Self> {
         let (_, pair, own) =
             NoncePair::draw(cx, &config.key, &config.roster.id(), config.me, drawn);
         let points = offers.iter().map(|(_, offer)| offer.points);
         let sums = points.fold(own, |[r1, r2], [p1, p2]| [r1 + p1, r2 + p2]);
-        let sums = branches.add_to(sums);
+        let sums = add_up(sums, branches.values());
         let signers = offers.iter().map(|(member, _)| member.get()).chain([config.me.get()]);
-        let signers = signers.chain(branches.members());
+        let signers = signers.chain(branches.values().flat_map(|branch| branch.mask().iter()));
         let challenge = Challenge {
             session,
             mask: Mask::of(config.roster.size(), signers),
@@ -80,42 +83,39 @@ impl Attempt {
         let slot = |(member, offer)| (member, Slot { offer, answer: Answer::Owed });
         let slots = offers.into_iter().map(slot).collect();
         let (id, challenge) = (challenge.id(), Said::new(&config.key, challenge));
-        let sums = branches.into_sums();
-        Some(Self { id, challenge, terms, own, slots, sums, overdue: false })
+        let limbs = branches.into_iter().map(|(head, branch)| (head, Limb::new(branch))).collect();
+        Some(Self { id, challenge, terms, own, slots, limbs, overdue: false })
     }
 
-    /// The challenge, to each who owes a response.
+    /// The challenge, to each who owes a response, and to each branch that was not asked member by
+    /// member since.
     pub(super) fn ask(&self) -> Step {
-        let tree = self.sums.ask(&self.challenge);
-        self.slots.iter().filter(|(_, slot)| slot.owes()).fold(tree, |step, (to, slot)| {
-            let nonce = slot.offer.said.what.nonce;
-            step.send(To::One(*to), Message::Challenge(self.challenge.clone(), nonce))
+        let branches = self.limbs.iter().filter(|(_, limb)| limb.replies.is_none() && limb.pends());
+        let branches =
+            branches.map(|(to, limb)| (to, Ask::Branch(limb.owed.branch.said.what.nonce)));
+        let slots = self.slots.iter().filter(|(_, slot)| slot.owes());
+        let slots = slots.map(|(to, slot)| (to, Ask::Own(slot.offer.said.what.nonce)));
+        branches.chain(slots).fold(Step::none(), |step, (to, ask)| {
+            step.send(To::One(*to), Message::Challenge(self.challenge.clone(), ask))
         })
     }
 
-    /// Whether a tree takes part.
-    pub(super) fn has_tree(&self) -> bool {
-        !self.sums.is_empty()
+    /// Whether there is nothing to wait for.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.slots.values().any(Slot::owes) && !self.limbs.values().any(Limb::pends)
     }
 
-    /// Whether nothing is owed.
-    pub(super) fn is_answered(&self) -> bool {
-        self.debtors().next().is_none() && self.sums.total(self.own).is_some()
-    }
-
-    /// Keeps a sum that a child owes.
-    pub(super) fn sum(&mut self, sum: &Sum, from: Index) -> bool {
-        self.sums.add(sum, from)
-    }
-
-    /// Whether the member owes a response.
+    /// Whether the member owes a response, or what became of the challenge in its branch.
     pub(super) fn is_owed_by(&self, member: Index) -> bool {
         self.slots.get(&member).is_some_and(Slot::owes)
+            || self.limbs.values().any(|limb| limb.is_owed_by(member))
     }
 
-    /// Who owes a response.
-    pub(super) fn debtors(&self) -> impl Iterator<Item = Index> + '_ {
-        self.slots.iter().filter(|(_, slot)| slot.owes()).map(|(member, _)| *member)
+    /// Who owes.
+    pub(super) fn debtors<'a>(&'a self, roster: &'a Roster) -> impl Iterator<Item = Index> + 'a {
+        let silent = self.slots.iter().filter(|(_, slot)| slot.owes()).map(|(member, _)| *member);
+        let limbs = self.limbs.values().filter(|limb| limb.replies.is_some());
+        silent.chain(limbs.flat_map(|limb| roster.indices().filter(|i| limb.is_owed_by(*i))))
     }
 
     /// Keeps a response that is owed. One with another pair than was named counts as none.
@@ -129,27 +129,121 @@ impl Attempt {
         true
     }
 
-    /// The member cannot respond.
-    pub(super) fn lose(&mut self, member: Index) {
-        if let Some(slot) = self.slots.get_mut(&member) {
+    /// The member, who was asked for itself, cannot respond.
+    pub(super) fn lose(&mut self, member: Index) -> bool {
+        let slot = self.slots.get_mut(&member).filter(|slot| slot.owes());
+        slot.is_some_and(|slot| {
             slot.answer = Answer::Lost;
+            true
+        })
+    }
+
+    /// A branch has no sum, or has not this member's share: says its head, or the member.
+    pub(super) fn lose_branch(&mut self, member: Index) {
+        let head = self.limbs.get_mut(&member).filter(|limb| limb.owed.answer.is_none());
+        head.into_iter().for_each(|limb| limb.failed = true);
+        let limb = self.limbs.values_mut().find(|limb| limb.is_owed_by(member));
+        if let Some(replies) = limb.and_then(|limb| limb.replies.as_mut()) {
+            replies.insert(member, Reply::Refused);
         }
+    }
+
+    /// Keeps a sum that a branch owes. A late one is checked by itself.
+    pub(super) fn sum(
+        &mut self,
+        config: &Config,
+        from: Index,
+        said: Said<Sum>,
+        ahead: Branch,
+    ) -> bool {
+        let Self { id, limbs, terms, overdue, .. } = self;
+        let Some(limb) = limbs.get_mut(&from) else { return false };
+        let kept = limb.answer(id, said, ahead);
+        if kept && (*overdue || limb.replies.is_some()) {
+            limb.examine(terms, &config.roster);
+        }
+        kept
+    }
+
+    /// Keeps an account of who owes one.
+    pub(super) fn tell(
+        &mut self,
+        config: &Config,
+        member: Index,
+        told: (Said<Account>, Option<Branch>),
+    ) -> bool {
+        let Self { id, limbs, terms, .. } = self;
+        let limb = limbs.values_mut().find(|limb| limb.is_owed_by(member));
+        limb.is_some_and(|limb| {
+            let kept = limb.tell(member, id, terms, &config.roster, told);
+            limb.recount(terms, &config.roster);
+            kept
+        })
+    }
+
+    /// What proves that the member's own share in a branch is wrong, if it is.
+    pub(super) fn wrong_share(&self, member: Index) -> Option<Option<Evidence>> {
+        self.limbs.values().find_map(|limb| limb.wrong_share(member, &self.challenge))
+    }
+
+    /// Whether the member was asked for itself.
+    pub(super) fn asked(&self, member: Index) -> bool {
+        self.slots.contains_key(&member)
+    }
+
+    /// Whether the member may yet answer.
+    pub(super) fn expects(&self, member: Index) -> bool {
+        let head = self.limbs.get(&member).is_some_and(|limb| limb.owed.answer.is_none());
+        head || self.is_owed_by(member)
+    }
+
+    /// Keeps what the branches that nobody had to ask about committed to for the time after: once,
+    /// for the leader names no pair twice.
+    pub(super) fn keep_ahead(&mut self, desk: &mut Desk) {
+        for limb in self.limbs.values_mut().filter(|limb| !limb.failed && limb.replies.is_none()) {
+            let ahead = limb.owed.answer.as_mut().and_then(|answer| answer.ahead.take());
+            ahead.into_iter().for_each(|ahead| desk.grove.keep(ahead, &desk.config));
+        }
+    }
+
+    /// The members of the branches that nobody had to ask about signed over the tree.
+    pub(super) fn redeem(&self, desk: &mut Desk) {
+        let held = self.limbs.values().filter(|limb| !limb.failed && limb.replies.is_none());
+        held.for_each(|limb| desk.grove.redeem(limb.owed.branch.mask()));
+    }
+
+    /// Asks all members of each branch without a share directly, once. `None`: of all, or there
+    /// are none.
+    pub(super) fn inquire(&mut self, config: &Config) -> Option<Step> {
+        let failed = |limb: &&mut Limb| limb.share().is_none() && limb.replies.is_none();
+        let mut members = Vec::new();
+        for limb in self.limbs.values_mut().filter(failed) {
+            limb.replies = Some(BTreeMap::new());
+            members.extend(limb.owed.branch.mask().iter().filter_map(|at| config.roster.index(at)));
+        }
+        if members.is_empty() {
+            return None;
+        }
+        let (roster, leader) = (config.roster.id(), config.me.get());
+        let inquiry = Inquiry { roster, leader, challenge: self.id };
+        let inquiry = Message::Inquiry(Said::new(&config.key, inquiry));
+        Some(Step::none().send(To::Some(members), inquiry))
     }
 
     /// The signature, if all responded, and rightly.
     pub(super) fn signature(&self) -> Option<CollectiveSignature> {
-        let mut s = self.sums.total(self.own)?;
-        for slot in self.slots.values() {
-            s += slot.scalar()?;
-        }
+        let shares = self.limbs.values().map(Limb::share);
+        let mut shares = shares.chain(self.slots.values().map(Slot::scalar));
+        let s = shares.try_fold(self.own, |s, share| Some(s + share?))?;
         let (commitment, response) = (self.terms.commitment, s.to_bytes());
         check_strict(&self.terms.key, &commitment, &response, &self.terms.message).ok()?;
         Some(CollectiveSignature { commitment, response, mask: self.challenge.what.mask.clone() })
     }
 
-    /// Checks what is unchecked: the sum first, and only if that fails each. Returns whose
-    /// response is wrong, with what proves it.
+    /// Checks what is unchecked: the branches; of the responses the sum first, and only if that
+    /// fails each. Returns whose response is wrong, with what proves it.
     pub(super) fn examine(&mut self, config: &Config) -> Vec<(Index, Option<Evidence>)> {
+        self.limbs.values_mut().for_each(|limb| limb.examine(&self.terms, &config.roster));
         let unchecked = |slot: &Slot| matches!(slot.answer, Answer::Unchecked(..));
         let all_right = self.sum_holds(config, unchecked);
         let mut wrong = Vec::new();

@@ -1,16 +1,16 @@
 //! What a leader's sessions share: commitments to spend, and whom not to rely on.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use core::time::Duration;
-
 use curve25519_dalek::EdwardsPoint;
 
-use super::{Config, Step};
+use super::{
+    Config, Step,
+    grove::{Grove, Planted},
+};
 use crate::{
-    machine::{Evidence, Fault, FaultKind, Index, Time},
+    machine::{Cx, Evidence, Fault, FaultKind, Index},
     message::{Commitment, Said},
     nonce::NonceId,
-    tree::Shape,
 };
 
 /// How many spent commitments of a member are remembered, so that a duplicate that the network
@@ -42,10 +42,8 @@ pub(super) struct Desk {
     blamed: BTreeSet<(Index, FaultKind)>,
     /// How many pairs of its own it drew.
     pub(super) drawn: u64,
-    /// Whether trees sit out.
-    trees: Bench,
-    /// When it issued its last call.
-    issued: Time,
+    /// The tree, from session to session.
+    pub(super) grove: Grove,
 }
 
 #[derive(Debug, Default)]
@@ -54,21 +52,26 @@ struct Offers {
     spent: VecDeque<NonceId>,
 }
 
+/// For how many sessions something is left out.
 #[derive(Debug, Default)]
-struct Bench {
+pub(super) struct Bench {
     /// Doubles each time.
     term: u32,
     left: u32,
 }
 
 impl Bench {
-    const fn count_down(&mut self) {
+    pub(super) const fn count_down(&mut self) {
         self.left = self.left.saturating_sub(1);
     }
 
-    fn sit_out(&mut self) {
+    pub(super) fn sit_out(&mut self) {
         self.term = self.term.saturating_mul(2).clamp(1, LONGEST);
         self.left = self.term.saturating_add(1); // the next session counts down first
+    }
+
+    pub(super) const fn sits_out(&self) -> bool {
+        self.left > 0
     }
 }
 
@@ -76,8 +79,8 @@ impl Desk {
     pub(super) fn new(config: Config) -> Self {
         let (offers, bench) = (BTreeMap::new(), BTreeMap::new());
         let (convicted, blamed) = (BTreeSet::new(), BTreeSet::new());
-        let (trees, issued) = (Bench::default(), Time::default());
-        Self { config, offers, convicted, bench, offered: 0, blamed, drawn: 0, trees, issued }
+        let grove = Grove::new();
+        Self { config, offers, convicted, bench, offered: 0, blamed, drawn: 0, grove }
     }
 
     /// Takes an offer in, unless it is another leader's or was here before.
@@ -87,6 +90,7 @@ impl Desk {
         if !mine || commitment.roster != self.config.roster.id() {
             return;
         }
+        self.grove.heard(member);
         let (id, weight) = (commitment.nonce, self.weight(member));
         let offers = self.offers.entry(member).or_default();
         let mut unspent = offers.unspent.iter();
@@ -137,34 +141,18 @@ impl Desk {
     }
 
     pub(super) fn sits_out(&self, member: Index) -> bool {
-        self.bench.get(&member).is_some_and(|bench| bench.left > 0)
+        self.bench.get(&member).is_some_and(Bench::sits_out)
     }
 
     /// A session begins.
     pub(super) fn count_down(&mut self) {
-        self.bench.values_mut().chain([&mut self.trees]).for_each(Bench::count_down);
+        self.bench.values_mut().for_each(Bench::count_down);
+        self.grove.count_down();
     }
 
-    /// How many trees to try in a session, if any.
-    pub(super) fn trees(&self) -> Option<u8> {
-        let Config { roster, shape, trees, .. } = &self.config;
-        let tries = *shape != Shape::Star && roster.size() > 1 && self.trees.left == 0;
-        Some(*trees).filter(|trees| tries && *trees > 0)
-    }
-
-    /// A session over trees ended: if not by one, the next ones go without.
-    pub(super) fn judge_trees(&mut self, signed_by_one: bool) {
-        if signed_by_one {
-            self.trees = Bench::default();
-        } else {
-            self.trees.sit_out();
-        }
-    }
-
-    /// The time by which a call says when it was issued: no two say the same.
-    pub(super) fn issue(&mut self, now: Time) -> Time {
-        self.issued = now.max(self.issued.after(Duration::from_nanos(1)));
-        self.issued
+    /// The tree for a session.
+    pub(super) fn plant(&mut self, cx: &mut Cx<'_>) -> Option<Planted> {
+        self.grove.plant(cx, &self.config, self.drawn, &self.convicted)
     }
 
     /// The member withheld its response to the end of a session.

@@ -3,7 +3,12 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
-use super::{Event, Step, attempt::Attempt, desk::Desk, tree::Canopy};
+use super::{
+    Event, Step,
+    attempt::Attempt,
+    desk::Desk,
+    tree::{Canopy, Trees},
+};
 use crate::{
     challenge::ChallengeId,
     domain::SESSION,
@@ -33,19 +38,20 @@ pub(super) struct Open {
     pub(super) wake: Time,
     pub(super) phase: Phase,
     /// The current attempt, those over trees, and those to which somebody owes a response. Nobody
-    /// owes to two, so there is at most one for each member, one for each tree, and one.
+    /// owes to two, so there is at most one for each member, one for each time that a tree is tried,
+    /// and one.
     pub(super) attempts: Vec<Attempt>,
     /// One slot for each member.
     refusals: BTreeMap<Index, u8>,
-    /// How many trees are left to try. `None`: everybody has been asked directly.
-    pub(super) trees: Option<u8>,
-    /// Who has committed in a tree, and is to be challenged there.
+    /// The tree. `None`: everybody is asked directly.
+    pub(super) trees: Option<Trees>,
+    /// Who has committed in a branch, and is to be challenged there.
     pub(super) canopy: Canopy,
 }
 
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// Tuples of these children are to come.
+    /// Tuples of these branches are to come.
     Called(Branches),
     /// Commitments are to come. `graced`: enough have, and stragglers are waited for.
     Gathering {
@@ -53,6 +59,8 @@ pub(super) enum Phase {
     },
     /// Responses to this challenge are to come.
     Challenged(ChallengeId),
+    /// What became of this challenge in the branches that failed it is to come.
+    Descending(ChallengeId),
     Over,
 }
 
@@ -86,17 +94,16 @@ impl Open {
             phase: Phase::Gathering { graced: false },
             attempts: Vec::new(),
             refusals: BTreeMap::new(),
-            trees: desk.trees(),
+            trees: None,
             canopy: Canopy::default(),
         }
     }
 
-    /// Calls a tree. Or challenges at once if enough commitments came ahead, and announces to the
-    /// others.
+    /// Phase 1: announces, to a tree or to all. Or challenges at once if enough commitments came
+    /// ahead, and announces to the others.
     pub(super) fn start(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
-        self.trees = self.trees.filter(|_| self.has_time_for_a_tree(desk, cx.now()));
-        if self.trees.is_some() {
-            return self.call(desk, cx);
+        if let Some(step) = self.start_tree(desk, cx) {
+            return step;
         }
         let alone = desk.config.roster.size() == 1;
         match self.chosen(desk).filter(|chosen| alone || !chosen.is_empty()) {
@@ -108,7 +115,7 @@ impl Open {
         }
     }
 
-    /// Goes on if enough have committed.
+    /// Phase 2: goes on if enough have committed.
     pub(super) fn gather(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
         let Phase::Gathering { graced } = self.phase else { return Step::none() };
         let awaits_more = self.awaits_more(desk);
@@ -126,10 +133,10 @@ impl Open {
 
     /// Whether the member owes a response to this challenge.
     pub(super) fn is_owed(&self, challenge: &ChallengeId, member: Index) -> bool {
-        self.attempts.iter().any(|a| a.id == *challenge && a.is_owed_by(member))
+        self.attempts.iter().any(|a| a.id == *challenge && a.expects(member))
     }
 
-    /// Takes in what was owed: a response, or a refusal.
+    /// Phase 4: takes in what was owed, a response or a refusal.
     pub(super) fn given(
         &mut self,
         desk: &mut Desk,
@@ -147,17 +154,23 @@ impl Open {
                     return Step::none();
                 }
             }
-            None => {
-                attempt.lose(member);
+            None if attempt.lose(member) => {
                 let refusals = self.refusals.entry(member).or_default();
                 *refusals = refusals.saturating_add(1);
             }
+            None => attempt.lose_branch(member),
         }
-        if !attempt.is_answered() {
-            let late = attempt.overdue;
-            return if late { self.examine(desk, challenge) } else { Step::none() };
+        self.answered(desk, cx, challenge)
+    }
+
+    /// Something of what was owed has come.
+    pub(super) fn answered(&mut self, desk: &mut Desk, cx: &mut Cx<'_>, id: &ChallengeId) -> Step {
+        let attempt = self.attempts.iter().find(|attempt| attempt.id == *id);
+        let Some(attempt) = attempt else { return Step::none() };
+        if attempt.is_settled() {
+            return self.settle(desk, cx, id);
         }
-        self.settle(desk, cx, challenge)
+        if attempt.overdue { self.examine(desk, id) } else { Step::none() }
     }
 
     /// Acts on the time in `cx`. Harmless when early.
@@ -168,24 +181,45 @@ impl Open {
         if cx.now() < self.wake {
             return Step::none();
         }
-        let step = match &self.phase {
-            Phase::Over => return Step::none(),
-            Phase::Called(_) => return self.ask_the_missing(desk, cx),
-            Phase::Gathering { .. } => Step::none(),
+        match self.phase {
+            Phase::Over => Step::none(),
+            Phase::Called(_) => self.ask_the_missing(desk, cx),
+            Phase::Gathering { .. } => {
+                let remind = self.remind();
+                // Stragglers are waited for no longer: enough have committed.
+                match self.chosen(desk) {
+                    Some(chosen) => remind.and(self.challenge(desk, cx, chosen)),
+                    None if self.canopy.branches.is_empty() => {
+                        remind.and(self.fall_back(desk, cx, BTreeMap::new()))
+                    }
+                    None => {
+                        self.session.attempt = self.session.attempt.saturating_add(1);
+                        remind.and(self.gather_anew(desk, cx))
+                    }
+                }
+            }
             Phase::Challenged(id) => {
-                let id = *id;
                 let current = self.attempts.iter_mut().find(|attempt| attempt.id == id);
                 current.into_iter().for_each(|attempt| attempt.overdue = true);
-                self.examine(desk, &id)
+                let step = self.examine(desk, &id).and(self.remind());
+                if let Some(inquiry) = self.descend(desk, cx, &id) {
+                    return step.and(inquiry);
+                }
+                step.and(self.fall_back(desk, cx, BTreeMap::new()))
             }
-        };
-        let remind = self.attempts.iter().fold(Step::none(), |step, a| step.and(a.ask()));
-        let step = step.and(remind);
-        // Stragglers are waited for no longer: enough have committed.
-        match self.chosen(desk).filter(|_| matches!(self.phase, Phase::Gathering { .. })) {
-            Some(chosen) => step.and(self.challenge(desk, cx, chosen)),
-            None => step.and(self.fall_back(desk, cx)),
+            Phase::Descending(id) => {
+                let current = self.attempts.iter_mut().find(|attempt| attempt.id == id);
+                current.into_iter().for_each(|attempt| attempt.overdue = true);
+                let (step, sound) = self.conclude(desk, &id);
+                let step = step.and(self.remind());
+                step.and(self.fall_back(desk, cx, sound))
+            }
         }
+    }
+
+    /// Says the challenge again to those who owe a response.
+    fn remind(&self) -> Step {
+        self.attempts.iter().fold(Step::none(), |step, attempt| step.and(attempt.ask()))
     }
 
     pub(super) fn next_timeout(&self) -> Time {
@@ -198,7 +232,7 @@ impl Open {
 
     /// Who is to sign: all reliable members that have committed; if they are too few, also those
     /// that refused, or sit out. `None`: still too few.
-    fn chosen(&self, desk: &Desk) -> Option<Vec<Index>> {
+    pub(super) fn chosen(&self, desk: &Desk) -> Option<Vec<Index>> {
         let config = &desk.config;
         let reach = desk.reach().saturating_add(self.canopy.weight);
         if reach < self.policy.least(&config.roster) {
@@ -219,7 +253,7 @@ impl Open {
     }
 
     /// Whoever owes a response joins no later attempt, and whoever is in a tree is asked there.
-    fn may_join(&self, desk: &Desk, member: Index) -> bool {
+    pub(super) fn may_join(&self, desk: &Desk, member: Index) -> bool {
         let refusals = self.refusals.get(&member).copied().unwrap_or_default();
         member != desk.config.me
             && !self.canopy.covers(member)
@@ -232,15 +266,21 @@ impl Open {
         !self.refusals.contains_key(&member) && !desk.sits_out(member)
     }
 
-    /// Whether a reliable member has yet to commit.
+    /// Whether a reliable member has yet to commit, which answered when it was asked last.
     fn awaits_more(&self, desk: &Desk) -> bool {
         let mut members = desk.config.roster.indices();
-        members.any(|i| self.may_join(desk, i) && self.is_reliable(desk, i) && !desk.has_offer(i))
+        let answers = |i| self.is_reliable(desk, i) && !desk.grove.is_silent(i);
+        members.any(|i| self.may_join(desk, i) && answers(i) && !desk.has_offer(i))
     }
 
     /// The announcement, to all who may join and have not committed.
-    fn announce_again(&self, desk: &Desk) -> Step {
-        let missing = |i: &Index| self.may_join(desk, *i) && !desk.has_offer(*i);
+    pub(super) fn announce_again(&self, desk: &Desk) -> Step {
+        self.announcement_to(desk, |_| true)
+    }
+
+    /// The announcement, to those of them.
+    pub(super) fn announcement_to(&self, desk: &Desk, whom: impl Fn(&Index) -> bool) -> Step {
+        let missing = |i: &Index| self.may_join(desk, *i) && !desk.has_offer(*i) && whom(i);
         let missing: Vec<_> = desk.config.roster.indices().filter(missing).collect();
         if missing.is_empty() {
             return Step::none();
@@ -248,11 +288,17 @@ impl Open {
         Step::none().send(To::Some(missing), self.announcement.clone())
     }
 
-    fn challenge(&mut self, desk: &mut Desk, cx: &mut Cx<'_>, chosen: Vec<Index>) -> Step {
-        let branches = match self.branches(desk, cx, &chosen) {
-            Ok(branches) => branches,
-            Err(first) => return first,
-        };
+    /// Phase 3: challenges these members, and the branches.
+    pub(super) fn challenge(
+        &mut self,
+        desk: &mut Desk,
+        cx: &mut Cx<'_>,
+        chosen: Vec<Index>,
+    ) -> Step {
+        let branches = core::mem::take(&mut self.canopy).branches;
+        if let Some(trees) = self.trees.as_mut().filter(|_| !branches.is_empty()) {
+            trees.left = trees.left.saturating_sub(1);
+        }
         let offers = chosen.into_iter().filter_map(|i| desk.spend(i).map(|offer| (i, offer)));
         let offers = offers.collect();
         let session = self.session.clone();
@@ -261,31 +307,31 @@ impl Open {
         let attempt = Attempt::new(desk, cx, session, &self.statement, offers, branches);
         let Some(attempt) = attempt else { return Step::none() };
         let (id, step) = (attempt.id, attempt.ask());
-        let alone = attempt.is_answered();
+        let alone = attempt.is_settled();
         self.phase = Phase::Challenged(id);
         self.attempts.push(attempt);
         if alone { step.and(self.settle(desk, cx, &id)) } else { step }
     }
 
-    /// Everybody has answered.
-    pub(super) fn settle(
-        &mut self,
-        desk: &mut Desk,
-        cx: &mut Cx<'_>,
-        challenge: &ChallengeId,
-    ) -> Step {
+    /// There is nothing to wait for.
+    fn settle(&mut self, desk: &mut Desk, cx: &mut Cx<'_>, challenge: &ChallengeId) -> Step {
         let attempt = self.attempts.iter().find(|attempt| attempt.id == *challenge);
-        let over_tree = attempt.is_some_and(Attempt::has_tree);
         if let Some(signature) = attempt.and_then(Attempt::signature) {
-            return self.signed(desk, signature, over_tree);
+            let (step, _) = self.conclude(desk, challenge);
+            return step.and(self.signed(desk, signature, challenge));
         }
         let step = self.examine(desk, challenge);
-        self.attempts.retain(|attempt| attempt.id != *challenge);
-        if matches!(self.phase, Phase::Challenged(current) if current == *challenge) {
-            step.and(self.fall_back(desk, cx))
-        } else {
-            step
+        if let Some(inquiry) = self.descend(desk, cx, challenge) {
+            return step.and(inquiry);
         }
+        let (judged, sound) = self.conclude(desk, challenge);
+        let step = step.and(judged);
+        self.attempts.retain(|attempt| attempt.id != *challenge);
+        let current = match &self.phase {
+            Phase::Challenged(id) | Phase::Descending(id) => id == challenge,
+            Phase::Called(_) | Phase::Gathering { .. } | Phase::Over => false,
+        };
+        if current { step.and(self.fall_back(desk, cx, sound)) } else { step }
     }
 
     /// Convicts whoever answered wrongly.
@@ -317,38 +363,49 @@ impl Open {
         announce.and(self.gather(desk, cx))
     }
 
-    fn signed(&mut self, desk: &mut Desk, signature: CollectiveSignature, over_tree: bool) -> Step {
-        if over_tree || self.trees.is_some() {
-            desk.judge_trees(over_tree);
-        }
+    fn signed(
+        &mut self,
+        desk: &mut Desk,
+        signature: CollectiveSignature,
+        by: &ChallengeId,
+    ) -> Step {
+        self.close_trees(desk, Some(by));
         let signed = |i: &Index| signature.mask.contains(i.get());
         let (present, absent): (Vec<_>, Vec<_>) = desk.config.roster.indices().partition(signed);
         let overdue = self.attempts.iter().filter(|attempt| attempt.overdue);
-        overdue.flat_map(Attempt::debtors).for_each(|member| desk.sit_out(member));
+        let roster = desk.config.roster.clone();
+        overdue.flat_map(|a| a.debtors(&roster)).for_each(|member| desk.sit_out(member));
         present.into_iter().for_each(|member| desk.redeem(member));
+        self.mark_silent(desk, &absent);
         self.phase = Phase::Over;
         let (digest, statement) = (self.session.statement, self.statement.to_vec());
         Step::none().event(Event::Signed { digest, statement, signature, absent })
     }
 
+    /// Whoever could have joined and has not committed was asked directly, and is silent.
+    fn mark_silent(&self, desk: &mut Desk, absent: &[Index]) {
+        let silent = |i: &&Index| self.may_join(desk, **i) && !desk.has_offer(**i);
+        let silent: Vec<_> = absent.iter().filter(silent).copied().collect();
+        silent.into_iter().for_each(|member| desk.grove.mark_silent(member));
+    }
+
     fn fail(&mut self, desk: &mut Desk) -> Step {
-        if self.trees.is_some() {
-            desk.judge_trees(false);
-        }
-        let debtors = self.debtors();
+        self.close_trees(desk, None);
+        let debtors = self.debtors(desk);
         debtors.iter().for_each(|member| desk.sit_out(*member));
         let others = desk.config.roster.indices();
         let missing = |i: &Index| {
             let silent = *i != desk.config.me && !desk.has_offer(*i);
             debtors.contains(i) || desk.is_convicted(*i) || silent
         };
-        let absent = others.filter(missing).collect();
+        let absent: Vec<_> = others.filter(missing).collect();
+        self.mark_silent(desk, &absent);
         self.phase = Phase::Over;
         Step::none().event(Event::Failed { digest: self.session.statement, absent })
     }
 
-    fn debtors(&self) -> Vec<Index> {
-        self.attempts.iter().flat_map(Attempt::debtors).collect()
+    fn debtors(&self, desk: &Desk) -> Vec<Index> {
+        self.attempts.iter().flat_map(|attempt| attempt.debtors(&desk.config.roster)).collect()
     }
 }
 

@@ -1,146 +1,285 @@
-//! How a leader signs over a tree, before it signs over a star.
+//! How a leader signs over a tree, before it signs over a star: phase by phase.
 //!
-//! *Upon* the end of patience with the tuples: ask whoever is missing directly, as in a star.
-//! *Upon* their commitments too, or of enough once the grace is over: drop the branches in which
-//! they stand, and ask all in those directly too. *Then* challenge the other branches and those
-//! who committed directly, together. *Upon* a wrong sum, or the end of patience with the sums:
-//! blame nobody in the tree, and call another one; after the last, lead a star.
+//! 1. *Upon* a statement: plant the tree for it, which is the last one unless others are to stand
+//!    aside. If it is, and every branch committed ahead, challenge at once; otherwise call.
+//! 2. *Upon* the tuples of all branches, or the end of patience: ask whoever is in none directly,
+//!    as in a star. *Upon* their commitments, or of enough once the grace is over:
+//! 3. challenge the branches and those who committed directly, together.
+//! 4. *Upon* all sums and responses: check the whole. If it holds, the statement is signed.
+//! 5. *Upon* a whole that does not hold, or the end of patience: check each branch, and ask all in
+//!    those that failed directly, once. If all in them answered rightly, that completes the
+//!    attempt. Otherwise find out which ways failed, and try again: the branches that held by what
+//!    they committed to ahead, as do sound ones below those that failed, all others directly. After
+//!    the last such attempt, lead a star.
 
-use curve25519_dalek::EdwardsPoint;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     Step,
     desk::Desk,
+    descent::{Descent, Verdict},
+    grove::heads,
     open::{Open, Phase, patience},
 };
 use crate::{
+    challenge::ChallengeId,
     machine::{Cx, Index, Time, To},
     mask::Mask,
-    message::{Call, Message, Said, Sum, Tuple},
-    tree::{Branches, Tree},
+    message::{Account, Call, Message, Said, Sum},
+    tree::{Branch, Branches, Tree},
 };
 
-/// The tuples of a tree, and whom they are of.
+/// The branches that are to be challenged next, and whom they are of.
 #[derive(Debug, Default)]
 pub(super) struct Canopy {
-    branches: Branches,
+    pub(super) branches: BTreeMap<Index, Branch>,
     members: Mask,
     /// The weight of the members.
     pub(super) weight: u64,
-    /// Who is not to be asked directly.
-    covered: Mask,
 }
 
 impl Canopy {
-    fn new(branches: Branches, desk: &Desk) -> Self {
+    pub(super) fn new(branches: BTreeMap<Index, Branch>, desk: &Desk) -> Self {
         let roster = &desk.config.roster;
-        let members = Mask::of(roster.size(), branches.members());
-        let (weight, covered) = (roster.weight_of(&members), members.clone());
-        Self { branches, members, weight, covered }
+        let members = branches.values().flat_map(|branch| branch.mask().iter());
+        let members = Mask::of(roster.size(), members);
+        Self { branches, weight: roster.weight_of(&members), members }
     }
 
-    /// Whether the member is for the tree to bring.
+    /// Whether the member is for a branch to bring.
     pub(super) fn covers(&self, member: Index) -> bool {
-        self.covered.contains(member.get())
-    }
-
-    /// Drops each branch that one of these members, who committed directly, stands in: above them
-    /// nobody answers to a Z that holds members whose tuples it does not have. From then on
-    /// nobody in the other branches is asked directly. Whether there was such a branch.
-    fn prune(&mut self, direct: &[Index], desk: &Desk) -> bool {
-        let before = self.branches.heads().len();
-        self.branches.retain(|subtree| direct.iter().all(|i| !subtree.contains(i.get())));
-        let pruned = self.branches.heads().len() < before;
-        if pruned {
-            let rest = Self::new(core::mem::take(&mut self.branches), desk);
-            let covered = Mask::of(desk.config.roster.size(), rest.branches.reach());
-            *self = Self { covered, ..rest };
-        }
-        pruned
+        self.members.contains(member.get())
     }
 }
 
+/// What a session over trees knows of them.
+#[derive(Debug)]
+pub(super) struct Trees {
+    /// How many attempts over a tree are left.
+    pub(super) left: u8,
+    tree: Arc<Tree>,
+    /// Who had a place in the tree and did not come with the tuples.
+    missing: BTreeSet<Index>,
+    /// The ways in the tree that failed.
+    ways: BTreeSet<(Index, Index)>,
+    /// Who said what no honest member says.
+    strays: BTreeSet<Index>,
+}
+
 impl Open {
-    /// Calls for the commitments of a tree.
-    pub(super) fn call(&mut self, desk: &mut Desk, cx: &Cx<'_>) -> Step {
-        let issued = desk.issue(cx.now());
+    /// Phase 1: a tree that is ready is challenged at once; another one is called.
+    pub(super) fn start_tree(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Option<Step> {
+        let tried = desk.grove.is_tried(&desk.config) && self.has_time_for_a_tree(desk, cx.now());
+        let planted = desk.plant(cx).filter(|_| tried)?;
+        let (left, tree) = (desk.config.trees, planted.tree.clone());
+        let (missing, ways, strays) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        self.trees = Some(Trees { left, tree, missing, ways, strays });
+        if let Some(ahead) = desk.grove.take(desk.config.me, true) {
+            self.canopy = Canopy::new(ahead, desk);
+            if let Some(chosen) = self.chosen(desk) {
+                let announce = self.announce_again(desk);
+                return Some(announce.and(self.challenge(desk, cx, chosen)));
+            }
+            let unspent = core::mem::take(&mut self.canopy).branches;
+            unspent.into_values().for_each(|branch| desk.grove.keep(branch, &desk.config));
+        }
+        let issued = desk.grove.issue(cx.now());
         let config = &desk.config;
-        let (size, me) = (config.roster.size(), config.me);
-        let tree = Tree::new(config.shape, size, me.get(), &self.session.id().0);
-        let branches = tree.map(|tree| Branches::below(&tree, &config.roster, me));
-        let branches = branches.unwrap_or_default();
+        let children = heads(&planted.tree, config);
+        let scope = (config.roster.id(), config.me.get(), planted.id);
+        let branches = Branches::of(scope, children);
         let heads = branches.heads();
         let nanos = u64::try_from(patience(desk).as_nanos()).unwrap_or(u64::MAX);
-        let session = self.session.clone();
-        let call = Call { session, shape: config.shape, issued, patience: nanos };
+        let (session, plan) = (self.session.clone(), planted.plan);
+        let call = Call { session, plan, issued, patience: nanos };
         let call = Message::Call(Said::new(&config.key, call), self.statement.clone());
-        self.trees = self.trees.map(|left| left.saturating_sub(1));
         self.wake = cx.now().after(patience(desk));
         self.phase = Phase::Called(branches);
-        Step::none().send(To::Some(heads), call)
+        // Whoever stands aside need not wait for the tree.
+        let aside = self.announcement_to(desk, |i| !planted.tree.contains(i.get()));
+        Some(Step::none().send(To::Some(heads), call).and(aside))
     }
 
-    /// Takes in what a child committed for its subtree.
+    /// Phase 2: a branch commits.
     pub(super) fn tupled(
         &mut self,
         desk: &mut Desk,
         cx: &mut Cx<'_>,
         from: Index,
-        said: &Said<Tuple>,
-        sums: [EdwardsPoint; 2],
+        branch: &Branch,
     ) -> Step {
-        if said.what.session != self.session.id() {
-            return Step::none();
-        }
         let Phase::Called(branches) = &mut self.phase else { return Step::none() };
-        if !branches.add(said.clone(), sums, from) || !branches.is_full() {
+        if !branches.add(from, branch.clone()) || !branches.is_full() {
             return Step::none();
         }
         self.ask_the_missing(desk, cx)
-    }
-
-    /// Takes in what a child answered for its subtree.
-    pub(super) fn summed(
-        &mut self,
-        desk: &mut Desk,
-        cx: &mut Cx<'_>,
-        from: Index,
-        sum: &Sum,
-    ) -> Step {
-        let mut attempts = self.attempts.iter_mut().filter(|a| a.id == sum.challenge);
-        let Some(attempt) = attempts.find_map(|a| a.sum(sum, from).then_some(a)) else {
-            return Step::none();
-        };
-        if attempt.is_answered() { self.settle(desk, cx, &sum.challenge) } else { Step::none() }
     }
 
     /// The tree has no more to give: asks all the others directly, for a silent parent and a
     /// silent child look alike.
     pub(super) fn ask_the_missing(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
         let gathering = Phase::Gathering { graced: false };
-        if let Phase::Called(mut branches) = core::mem::replace(&mut self.phase, gathering) {
-            branches.close();
-            self.canopy = Canopy::new(branches, desk);
+        if let Phase::Called(branches) = core::mem::replace(&mut self.phase, gathering) {
+            self.canopy = Canopy::new(branches.into_branches(), desk);
+        }
+        if let Some(trees) = &mut self.trees {
+            let missing = |i: &Index| trees.tree.contains(i.get()) && !self.canopy.covers(*i);
+            let others = desk.config.roster.indices().filter(|i| *i != desk.config.me);
+            trees.missing = others.filter(missing).collect();
         }
         self.gather_anew(desk, cx)
     }
 
-    /// The attempt failed: calls another tree, or asks everybody directly, or goes on as a star.
-    pub(super) fn fall_back(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
-        self.canopy = Canopy::default();
-        match self.trees {
-            None => self.retry(desk, cx),
-            Some(left) => {
-                // Under a new name, by which the tree is another one.
-                self.session.attempt = self.session.attempt.saturating_add(1);
-                if left > 0 && self.has_time_for_a_tree(desk, cx.now()) {
-                    return self.call(desk, cx);
-                }
-                self.trees = None;
-                desk.judge_trees(false);
-                self.gather_anew(desk, cx)
+    /// Phase 4: a branch responds.
+    pub(super) fn summed(
+        &mut self,
+        desk: &mut Desk,
+        cx: &mut Cx<'_>,
+        from: Index,
+        said: &Said<Sum>,
+        ahead: &Branch,
+    ) -> Step {
+        let id = said.what.challenge;
+        let mut attempts = self.attempts.iter_mut();
+        let (config, sum) = (&desk.config, || (said.clone(), ahead.clone()));
+        let kept = attempts.any(|attempt| {
+            let (said, ahead) = sum();
+            attempt.id == id && attempt.sum(config, from, said, ahead)
+        });
+        if kept { self.answered(desk, cx, &id) } else { Step::none() }
+    }
+
+    /// Phase 5: a member tells what it made of a challenge.
+    pub(super) fn told(
+        &mut self,
+        desk: &mut Desk,
+        cx: &mut Cx<'_>,
+        from: Index,
+        said: &Said<Account>,
+        ahead: Option<&Branch>,
+    ) -> Step {
+        let id = said.what.response.what.challenge;
+        let told = (said.clone(), ahead.cloned());
+        let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == id);
+        let Some(attempt) = attempt else { return Step::none() };
+        if !attempt.tell(&desk.config, from, told) {
+            return Step::none();
+        }
+        let wrong = attempt.wrong_share(from);
+        let convict = wrong.map(|evidence| desk.convict(from, evidence));
+        convict.unwrap_or_else(Step::none).and(self.answered(desk, cx, &id))
+    }
+
+    /// Asks all in the branches of an attempt that failed directly.
+    pub(super) fn descend(
+        &mut self,
+        desk: &Desk,
+        cx: &Cx<'_>,
+        id: &ChallengeId,
+    ) -> Option<Step> {
+        let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == *id)?;
+        let inquiry = attempt.inquire(&desk.config)?;
+        if matches!(self.phase, Phase::Challenged(current) if current == *id) {
+            self.phase = Phase::Descending(*id);
+            self.wake = cx.now().after(patience(desk));
+        }
+        Some(inquiry)
+    }
+
+    /// The descent of an attempt is over: convicts, remembers which ways failed, and keeps what
+    /// the sound branches committed to for the time after. Returns what of it is below others.
+    pub(super) fn conclude(
+        &mut self,
+        desk: &mut Desk,
+        id: &ChallengeId,
+    ) -> (Step, BTreeMap<Index, Branch>) {
+        let (mut step, mut sound) = (Step::none(), BTreeMap::new());
+        let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == *id);
+        let (Some(attempt), Some(trees)) = (attempt, &mut self.trees) else { return (step, sound) };
+        for limb in attempt.limbs.values() {
+            let Some(replies) = &limb.replies else { continue };
+            let descent = Descent::new(&desk.config.roster, &trees.tree, limb, replies);
+            let Verdict { convicted, ways, strays, sound: below } = descent.judge();
+            trees.ways.extend(ways);
+            trees.strays.extend(strays);
+            sound.extend(below);
+            for (member, evidence) in convicted {
+                step = step.and(desk.convict(member, evidence));
             }
         }
+        attempt.keep_ahead(desk);
+        (step, sound)
+    }
+
+    /// The attempt failed: tries another one over what is left of the tree, or asks everybody
+    /// directly, or goes on as a star.
+    pub(super) fn fall_back(
+        &mut self,
+        desk: &mut Desk,
+        cx: &mut Cx<'_>,
+        sound: BTreeMap<Index, Branch>,
+    ) -> Step {
+        self.canopy = Canopy::default();
+        let Some(trees) = &self.trees else { return self.retry(desk, cx) };
+        let left = trees.left;
+        // Under a new name, so that whoever committed for the old one commits anew.
+        self.session.attempt = self.session.attempt.saturating_add(1);
+        if left > 0 && self.has_time_for_a_tree(desk, cx.now()) {
+            let mut branches = desk.grove.take(desk.config.me, false).unwrap_or_default();
+            branches.extend(sound);
+            branches.retain(|_, branch| {
+                let mut members = desk.config.roster.indices().filter(|i| branch.mask().contains(i.get()));
+                members.all(|i| self.may_join(desk, i))
+            });
+            self.canopy = Canopy::new(branches, desk);
+        }
+        if self.canopy.branches.is_empty() {
+            self.leave_trees(desk);
+        }
+        self.gather_anew(desk, cx)
+    }
+
+    /// Goes on as a star.
+    fn leave_trees(&mut self, desk: &mut Desk) {
+        if self.trees.is_some() {
+            self.stand_aside(desk);
+            self.trees = None;
+            desk.grove.judge(false);
+        }
+    }
+
+    /// Whoever was on a way that failed stands aside from the next session on.
+    fn stand_aside(&mut self, desk: &mut Desk) {
+        let Some(trees) = &mut self.trees else { return };
+        let (roster, me) = (&desk.config.roster, desk.config.me);
+        let missing = core::mem::take(&mut trees.missing);
+        for member in &missing {
+            let parent = trees.tree.parent(member.get()).and_then(|parent| roster.index(parent));
+            let answered = desk.has_offer(*member) || self.attempts.iter().any(|a| a.asked(*member));
+            // What is below a way that failed, or below somebody silent, tells nothing of its own.
+            if let Some(parent) = parent.filter(|parent| answered && !missing.contains(parent)) {
+                trees.ways.insert((parent, *member));
+            }
+        }
+        desk.grove.stray(me, &core::mem::take(&mut trees.ways));
+        core::mem::take(&mut trees.strays).into_iter().for_each(|i| desk.grove.set_aside(i));
+    }
+
+    /// The session is over.
+    pub(super) fn close_trees(&mut self, desk: &mut Desk, by_tree: Option<&ChallengeId>) {
+        let attempt = self.attempts.iter_mut().find(|attempt| Some(&attempt.id) == by_tree);
+        let attempt = attempt.filter(|attempt| !attempt.limbs.is_empty());
+        if attempt.is_some() || self.trees.is_some() {
+            desk.grove.judge(attempt.is_some());
+        }
+        if let Some(attempt) = attempt {
+            attempt.keep_ahead(desk);
+            attempt.redeem(desk);
+        }
+        self.stand_aside(desk);
     }
 
     /// Whether a tree that starts now is over within the first half of the session, whatever
@@ -151,21 +290,7 @@ impl Open {
         now.after(patience(desk).saturating_mul(4).saturating_add(half)) <= self.until
     }
 
-    /// The branches to challenge together with these members, or what is to be done first:
-    /// whoever was in a branch that had to go is asked directly.
-    pub(super) fn branches(
-        &mut self,
-        desk: &mut Desk,
-        cx: &mut Cx<'_>,
-        direct: &[Index],
-    ) -> Result<Branches, Step> {
-        if self.canopy.prune(direct, desk) {
-            return Err(self.gather_anew(desk, cx));
-        }
-        Ok(core::mem::take(&mut self.canopy).branches)
-    }
-
-    /// The signers' positions: these members, those who committed in the tree, and the leader.
+    /// The signers' positions: these members, those who committed in branches, and the leader.
     pub(super) fn signers(&self, desk: &Desk, members: &[Index]) -> Mask {
         let direct = members.iter().chain([&desk.config.me]).map(|member| member.get());
         Mask::of(desk.config.roster.size(), direct.chain(self.canopy.members.iter()))

@@ -2,25 +2,28 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::{PointBytes, Speech};
+use super::{PointBytes, Response, Said, Speech};
 use crate::{
     challenge::ChallengeId,
-    domain::{CALL, Domain, SUM, TUPLE},
+    domain::{ACCOUNT, CALL, CHILDREN, Domain, INQUIRY, SUM, TUPLE},
+    keys::Signature,
     machine::Time,
     mask::Mask,
     nonce::NonceId,
-    session::{Session, SessionId},
-    tree::Shape,
+    roster::RosterId,
+    session::Session,
+    transcript::Hash,
+    tree::{MAX_CHILDREN, Plan, PlanId},
+    wire::{BoundedVec, Wire},
 };
 
-/// A leader's call for the commitments of a tree: [`Tree::new`](crate::tree::Tree::new) of this
-/// shape, with the session's name for its seed.
+/// A leader's call for the commitments of a tree, before a statement is signed over it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Call {
     /// What the session's name is made of.
     pub session: Session,
-    /// The tree's shape.
-    pub shape: Shape,
+    /// What the tree is dealt from.
+    pub plan: Plan,
     /// When, by the leader's clock: later than all calls before. Whoever passes on an old call
     /// makes nobody draw a pair for it.
     pub issued: Time,
@@ -36,13 +39,16 @@ impl Speech for Call {
     }
 }
 
-/// The commitments of a subtree T, said by the member at its root.
+/// The commitments of a subtree T, said by the member at its root. As a
+/// [`Commitment`](super::Commitment) it is for any one statement of its leader's.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Tuple {
-    /// The position of the leader that called for it, and may name it.
+    /// The roster.
+    pub roster: RosterId,
+    /// The position of the leader that may name it.
     pub leader: u16,
-    /// The session of the call.
-    pub session: SessionId,
+    /// The leader's tree.
+    pub plan: PlanId,
     /// The position of the member.
     pub member: u16,
     /// The name of the member's own pair.
@@ -53,7 +59,7 @@ pub struct Tuple {
     pub sums: PointBytes,
     /// Z_T: who of T has committed, the member among them.
     pub mask: Mask,
-    /// The hash of the children's tuples that the sums are made of, in the order of the roster.
+    /// The children whose tuples the sums are made of: [`hash`](Named::hash_all) of them.
     pub children: [u8; 32],
 }
 
@@ -61,6 +67,39 @@ impl Speech for Tuple {
     const DOMAIN: Domain = TUPLE;
     fn speaker(&self) -> u16 {
         self.member
+    }
+}
+
+/// A child's tuple, as its parent names it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Named {
+    /// The position of the child.
+    pub member: u16,
+    /// The name of the child's own pair.
+    pub nonce: NonceId,
+    /// The hash of the tuple: [`Tuple::hash`].
+    pub tuple: [u8; 32],
+    /// The sums in the tuple.
+    pub sums: PointBytes,
+}
+
+impl Named {
+    /// The hash of these children, in their order.
+    pub fn hash_all<'a>(children: impl IntoIterator<Item = &'a Self>) -> [u8; 32] {
+        let hash = Hash::new(CHILDREN);
+        children.into_iter().fold(hash, |hash, child| hash.bytes(&child.encode())).digest()
+    }
+}
+
+impl Tuple {
+    /// The hash by which a parent names it.
+    pub fn hash(&self) -> [u8; 32] {
+        Hash::new(TUPLE).bytes(&self.encode()).digest()
+    }
+
+    /// How the member's parent names it.
+    pub fn to_named(&self) -> Named {
+        Named { member: self.member, nonce: self.nonce, tuple: self.hash(), sums: self.sums }
     }
 }
 
@@ -83,5 +122,62 @@ impl Speech for Sum {
     const DOMAIN: Domain = SUM;
     fn speaker(&self) -> u16 {
         self.member
+    }
+}
+
+/// A leader's question of what a member made of a challenge. It goes to all of a subtree whose sum
+/// is missing or wrong, directly.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Inquiry {
+    /// The roster.
+    pub roster: RosterId,
+    /// The position of the leader.
+    pub leader: u16,
+    /// The challenge.
+    pub challenge: ChallengeId,
+}
+
+impl Speech for Inquiry {
+    const DOMAIN: Domain = INQUIRY;
+    fn speaker(&self) -> u16 {
+        self.leader
+    }
+}
+
+/// What a member made of a challenge in a tree: its tuple, its own response, and what the children
+/// that the tuple names have answered.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Account {
+    /// The tuple whose pair is spent, as it was said.
+    pub tuple: Said<Tuple>,
+    /// The member's own response, with that pair alone. It names the challenge.
+    pub response: Said<Response>,
+    /// The children that the tuple names, in its order, and what each answered, if it did.
+    pub children: BoundedVec<(Named, Option<Quote>), MAX_CHILDREN>,
+}
+
+/// A child's [`Sum`], as its parent quotes it: what the parent does not know already.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Quote {
+    /// The sum.
+    pub sum: [u8; 32],
+    /// The child's signature on it.
+    pub signature: Signature,
+}
+
+impl Account {
+    /// What the child said, if the account quotes it rightly.
+    pub fn quoted(&self, child: &Named, quote: &Quote) -> Said<Sum> {
+        let (leader, challenge) = (self.tuple.what.leader, self.response.what.challenge);
+        let (member, nonce, sum) = (child.member, child.nonce, quote.sum);
+        let what = Sum { leader, challenge, member, nonce, sum };
+        Said { what, signature: quote.signature }
+    }
+}
+
+impl Speech for Account {
+    const DOMAIN: Domain = ACCOUNT;
+    fn speaker(&self) -> u16 {
+        self.tuple.what.member
     }
 }

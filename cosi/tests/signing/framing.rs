@@ -5,7 +5,7 @@ use cosi::{
     challenge::Challenge,
     cosigner::Limits,
     machine::{Evidence, FaultKind, Signed},
-    message::{Commitment, Message, Response, Said, Speech},
+    message::{Ask, Commitment, Message, Response, Said, Speech},
     nonce::NonceId,
     session::Session,
     wire::{BoundedBytes, BoundedVec},
@@ -34,7 +34,7 @@ fn a_framing_leader_frames_nobody() {
         let session = honest.session(0, b"M", attempt);
         let own = EdwardsPoint::mul_base(&own);
         let said = honest.challenge(&session, b"M", &offer.what, own);
-        let reply = honest.hear(0, Message::Challenge(said.clone(), offer.what.nonce));
+        let reply = honest.hear(0, Message::Challenge(said.clone(), Ask::Own(offer.what.nonce)));
         let response = responded(reply);
         let convicts = |challenge: &Said<Challenge>, response: &Said<Response>| {
             let statements = vec![signed(challenge), signed(&offer), signed(response)];
@@ -76,7 +76,7 @@ fn evidence_of_another_roster_convicts_nobody() {
     let mut honest = honest();
     let offer = honest.commitment(0, b"M");
     let said = honest.challenge(&honest.session(0, b"M", 0), b"M", &offer.what, Default::default());
-    let response = responded(honest.hear(0, Message::Challenge(said.clone(), offer.what.nonce)));
+    let response = responded(honest.hear(0, Message::Challenge(said.clone(), Ask::Own(offer.what.nonce))));
     let lie = Said::new(&key(1), Response { response: [0; 32], ..response.what });
     let proof = evidence(vec![signed(&said), signed(&offer), signed(&lie)]);
     assert_eq!(blame::verify(&proof, &honest.roster), Some(at(&honest.roster, 1)));
@@ -106,9 +106,9 @@ fn two_challenges_in_one_session_convict_the_leader_and_nothing_else_does() {
             let own = EdwardsPoint::mul_base(&Scalar::from(own));
             honest.challenge(&session, b"M", &commitment, own)
         });
-        let first = honest.hear(0, Message::Challenge(one.clone(), commitment.nonce));
+        let first = honest.hear(0, Message::Challenge(one.clone(), Ask::Own(commitment.nonce)));
         assert_eq!(first.is_some(), !waits);
-        assert_eq!(honest.hear(0, Message::Challenge(two.clone(), commitment.nonce)), None);
+        assert_eq!(honest.hear(0, Message::Challenge(two.clone(), Ask::Own(commitment.nonce))), None);
         let [fault] = &honest.faults[..] else { panic!("{:?}", honest.faults) };
         assert_eq!((fault.culprit.get(), fault.kind), (0, FaultKind::Equivocation));
         let proof = fault.evidence.clone().unwrap();

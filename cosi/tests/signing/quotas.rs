@@ -4,7 +4,7 @@ use cosi::{
     Policy,
     cosigner::{self, Command, Limits},
     machine::{Cx, Time},
-    message::{Commitment, Message},
+    message::{Ask, Commitment, Message},
     session::Digest,
 };
 use curve25519_dalek::{EdwardsPoint, Scalar};
@@ -18,7 +18,8 @@ use crate::{
 /// A leader fills its quotas: its own oldest goes, and nobody else's.
 #[test]
 fn every_leader_has_its_own_quotas() {
-    let limits = Limits { pairs: 3, statements: 2, answers: 2, validated: 300, calls: 0 };
+    let limits =
+        Limits { pairs: 3, statements: 2, answers: 2, validated: 300, ..Limits::default() };
     let mut honest = Honest::new(4, Policy::Quorum, limits);
     let statements: Vec<_> = (0..200u16).map(|at| at.to_le_bytes()).collect();
     statements.iter().for_each(|statement| {
@@ -30,7 +31,7 @@ fn every_leader_has_its_own_quotas() {
     let mut spend = |leader: u16, attempt, commitment: &Commitment| {
         let session = honest.session(leader, &statements[0], attempt);
         let said = honest.challenge(&session, &statements[0], commitment, one);
-        honest.hear(leader, Message::Challenge(said, commitment.nonce))
+        honest.hear(leader, Message::Challenge(said, Ask::Own(commitment.nonce)))
     };
     // Newest first: each answer brings a pair ahead, which would push the older out.
     responded(spend(0, 0, &mine[199]));
@@ -67,7 +68,7 @@ fn answers_beyond_the_quota_become_refusals() {
     let mut offer = honest.commitment(0, b"M").what;
     for attempt in 0..3 {
         let said = honest.challenge(&honest.session(0, b"M", attempt), b"M", &offer, one);
-        let message = Message::Challenge(said, offer.nonce);
+        let message = Message::Challenge(said, Ask::Own(offer.nonce));
         challenges.push(message.clone());
         offer = responded(honest.hear(0, message)).what.ahead.what;
     }
@@ -164,7 +165,7 @@ fn a_leader_keeps_a_bounded_number_of_commitments() {
         let step = world.leader.handle_command(&mut cx, command).unwrap();
         let messages = step.into_records().1.release().messages;
         named.extend(messages.into_iter().filter_map(|(_, message)| match message {
-            Message::Challenge(_, nonce) => Some(nonce),
+            Message::Challenge(_, Ask::Own(nonce)) => Some(nonce),
             _ => None,
         }));
         let digest = Digest::of(&[statement]);

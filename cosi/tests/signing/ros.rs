@@ -12,7 +12,7 @@ use cosi::{
     cosigner::Limits,
     domain::BINDING,
     mask::Mask,
-    message::{Commitment, Message, Said},
+    message::{Ask, Commitment, Message, Said},
     session::Digest,
     transcript::Hash,
 };
@@ -194,7 +194,7 @@ fn the_attack_fails_against_the_cosigner() {
         let session = cosigner.session(0, statement, 1_000_000 + attempt);
         let said = cosigner.challenge(&session, statement, &offers[0], Default::default());
         let nowhere = cosi::nonce::NonceId([0; 16]);
-        match cosigner.hear(0, Message::Challenge(said, nowhere)) {
+        match cosigner.hear(0, Message::Challenge(said, Ask::Own(nowhere))) {
             Some(Message::Refusal(said)) => offers.push(said.what.ahead.what),
             other => panic!("{other:?}"),
         }
@@ -229,7 +229,7 @@ fn the_attack_fails_against_the_cosigner() {
     let (commitment, s) = attack(&targets, hash, |at, choice| {
         let said = Said::new(&key(0), asked[at][choice].clone());
         let Some(Message::Response(said)) =
-            cosigner.hear(0, Message::Challenge(said, offers[at].nonce))
+            cosigner.hear(0, Message::Challenge(said, Ask::Own(offers[at].nonce)))
         else {
             panic!("an honest cosigner answers")
         };

@@ -9,7 +9,7 @@ use cosi::{
     cosigner::{self, Command, Event, Limits},
     machine::{Cx, Fault, FaultKind, Index, Time},
     mask::Mask,
-    message::{Commitment, Message, Refusal, Response, Said, StatementBytes},
+    message::{Ask, Commitment, Message, Refusal, Response, Said, StatementBytes},
     roster::Roster,
     session::{Digest, Session},
 };
@@ -159,20 +159,20 @@ fn a_pair_answers_once_whatever_the_session() {
         honest.challenge(&session, statement, &commitment, EdwardsPoint::mul_base(&Scalar::ONE))
     };
     let first = ask(&honest, b"M", 0);
-    let reply = honest.hear(0, Message::Challenge(first.clone(), nonce));
+    let reply = honest.hear(0, Message::Challenge(first.clone(), Ask::Own(nonce)));
     let response = responded(reply.clone()).what;
     assert_eq!((response.nonce, response.challenge), (nonce, first.what.id()));
-    assert_eq!(honest.hear(0, Message::Challenge(first.clone(), nonce)), reply, "verbatim");
+    assert_eq!(honest.hear(0, Message::Challenge(first.clone(), Ask::Own(nonce))), reply, "verbatim");
     // Another attempt, another statement: the same pair is gone, and saying so is no fault.
     for (statement, attempt) in [(b"M", 1), (b"N", 0)] {
         let second = ask(&honest, statement, attempt);
-        let reply = honest.hear(0, Message::Challenge(second.clone(), nonce));
-        assert_eq!(refused(reply.clone()).what.nonce, nonce);
-        assert_eq!(honest.hear(0, Message::Challenge(second, nonce)), reply, "verbatim");
+        let reply = honest.hear(0, Message::Challenge(second.clone(), Ask::Own(nonce)));
+        assert_eq!(refused(reply.clone()).what.nonce, Some(nonce));
+        assert_eq!(honest.hear(0, Message::Challenge(second, Ask::Own(nonce))), reply, "verbatim");
     }
     // The first challenge once more, naming the pair ahead: it was answered.
     let ahead = response.ahead.what.nonce;
-    let again = honest.hear(0, Message::Challenge(first, ahead));
+    let again = honest.hear(0, Message::Challenge(first, Ask::Own(ahead)));
     assert_eq!(responded(again).what, response);
     assert_eq!(honest.faults, []);
 }
@@ -211,18 +211,18 @@ fn a_cosigner_answers_only_under_every_condition() {
         with(&|ch| ch.commitments[0] = [0xff; 32]),
     ];
     for said in bad {
-        assert_eq!(honest.hear(0, Message::Challenge(said, nonce)), None);
+        assert_eq!(honest.hear(0, Message::Challenge(said, Ask::Own(nonce))), None);
     }
-    assert_eq!(honest.hear(2, Message::Challenge(good.clone(), nonce)), None, "by a relay");
+    assert_eq!(honest.hear(2, Message::Challenge(good.clone(), Ask::Own(nonce))), None, "by a relay");
     let forged = Said {
         what: good.what.clone(),
         signature: Said::new(&key(2), honest.session(2, b"M", 0)).signature,
     };
-    assert_eq!(honest.hear(0, Message::Challenge(forged, nonce)), None);
+    assert_eq!(honest.hear(0, Message::Challenge(forged, Ask::Own(nonce))), None);
     // Another leader cannot have it either.
     let session = honest.session(2, b"M", 0);
     let said = honest.challenge(&session, b"M", &commitment, EdwardsPoint::identity());
-    assert_eq!(refused(honest.hear(2, Message::Challenge(said, nonce))).what.nonce, nonce);
+    assert_eq!(refused(honest.hear(2, Message::Challenge(said, Ask::Own(nonce)))).what.nonce, Some(nonce));
     // Nor does it commit to what it would not answer.
     let foreign = Session { roster: roster(5).id(), ..honest.session(0, b"M", 7) };
     let raw = Session { mode: Mode::Raw, ..honest.session(0, b"M", 7) };
@@ -232,7 +232,7 @@ fn a_cosigner_answers_only_under_every_condition() {
     }
     assert_eq!(honest.asked, []);
     assert!(honest.faults.iter().all(|fault| fault.evidence.is_none()));
-    assert_eq!(responded(honest.hear(0, Message::Challenge(good, nonce))).what.nonce, nonce);
+    assert_eq!(responded(honest.hear(0, Message::Challenge(good, Ask::Own(nonce)))).what.nonce, nonce);
 }
 
 /// A_Z = O, by a member that knows the honest one's key: the sum of all secrets is public.
@@ -268,7 +268,7 @@ fn nobody_answers_under_keys_that_cancel() {
             commitments: offer.what.points,
             statement: bytes(b"M"),
         };
-        let message = Message::Challenge(Said::new(&key(0), challenge), offer.what.nonce);
+        let message = Message::Challenge(Said::new(&key(0), challenge), Ask::Own(offer.what.nonce));
         let step = cosigner.handle_message(&mut cx, at(&roster, 0), message);
         let output = step.into_records().1.release();
         assert_eq!(matches!(output.messages[..], [(_, Message::Response(_))]), answers);
@@ -287,10 +287,10 @@ fn a_refused_statement_is_never_signed_and_a_forgotten_one_is_asked_again() {
     assert_eq!(honest.tell(Command::Validated { digest, accept: false }), None);
     let session = honest.session(0, b"evil", 0);
     let said = honest.challenge(&session, b"evil", &offer, EdwardsPoint::mul_base(&Scalar::ONE));
-    assert_eq!(honest.hear(0, Message::Challenge(said.clone(), offer.nonce)), None);
+    assert_eq!(honest.hear(0, Message::Challenge(said.clone(), Ask::Own(offer.nonce))), None);
     assert_eq!(honest.asked.len(), 1);
     honest.tell(Command::Forget { digest });
-    assert_eq!(honest.hear(0, Message::Challenge(said, offer.nonce)), None);
+    assert_eq!(honest.hear(0, Message::Challenge(said, Ask::Own(offer.nonce))), None);
     assert_eq!(honest.asked.len(), 2);
     // Accepted at last: the challenge that waits is answered, with the pair that it names.
     let reply = honest.tell(Command::Validated { digest, accept: true });
@@ -310,7 +310,7 @@ fn an_announcement_said_again_is_answered_verbatim_while_its_pair_is_unspent() {
     assert_eq!(honest.hear(0, message), Some(Message::Commitment(other)));
     let one = EdwardsPoint::mul_base(&Scalar::ONE);
     let said = honest.challenge(&honest.session(0, b"M", 0), b"M", &offer.what, one);
-    responded(honest.hear(0, Message::Challenge(said, offer.what.nonce)));
+    responded(honest.hear(0, Message::Challenge(said, Ask::Own(offer.what.nonce))));
     assert_ne!(honest.commitment(0, b"M").what.nonce, offer.what.nonce);
 }
 
@@ -325,7 +325,7 @@ fn a_dropped_leader_finds_no_pair() {
         EdwardsPoint::mul_base(&Scalar::ONE),
     );
     honest.tell(Command::Drop { leader: at(&honest.roster, 0) });
-    refused(honest.hear(0, Message::Challenge(said, offer.nonce)));
+    refused(honest.hear(0, Message::Challenge(said, Ask::Own(offer.nonce))));
 }
 
 #[test]

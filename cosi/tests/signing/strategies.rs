@@ -448,7 +448,7 @@ fn whoever_refuses_for_ever_is_left_out() {
         world.corrupt([3], |_, message| match message {
             Message::Response(Said { what, .. }) => {
                 let Response { challenge, member, nonce, ahead, .. } = what;
-                let what = cosi::message::Refusal { challenge, member, nonce, ahead };
+                let what = cosi::message::Refusal { challenge, member, nonce: Some(nonce), ahead };
                 honest(Message::Refusal(Said::new(&key(3), what)))
             }
             other => honest(other),

@@ -8,12 +8,15 @@ use cosi::{
     keys::Signature,
     machine::Time,
     mask::Mask,
-    message::{Call, Commitment, Message, Refusal, Response, Said, StatementBytes, Sum, Tuple},
+    message::{
+        Account, Ask, Call, Commitment, Inquiry, Message, Named, Quote, Refusal, Response, Said,
+        StatementBytes, Sum, Tuple,
+    },
     nonce::NonceId,
     roster::RosterId,
     session::{Digest, Session, SessionId},
-    tree::{Branching, Shape},
-    wire::Wire,
+    tree::{Branching, Plan, PlanId, Shape},
+    wire::{BoundedVec, Wire},
 };
 use rand_chacha::{
     ChaCha20Rng,
@@ -69,6 +72,43 @@ impl Seeded {
         Mask::from_bytes(self.bytes::<5>().to_vec()).unwrap()
     }
 
+    fn response(&mut self) -> Said<Response> {
+        let response = Response {
+            challenge: ChallengeId(self.bytes()),
+            member: self.number(),
+            nonce: NonceId(self.bytes()),
+            response: self.bytes(),
+            ahead: self.commitment(),
+        };
+        self.said(response)
+    }
+
+    fn tuple(&mut self) -> Said<Tuple> {
+        let tuple = Tuple {
+            roster: RosterId(self.bytes()),
+            leader: self.number(),
+            plan: PlanId(self.bytes()),
+            member: self.number(),
+            nonce: NonceId(self.bytes()),
+            own: [self.bytes(), self.bytes()],
+            sums: [self.bytes(), self.bytes()],
+            mask: self.mask(),
+            children: self.bytes(),
+        };
+        self.said(tuple)
+    }
+
+    fn child(&mut self) -> (Named, Option<Quote>) {
+        let named = Named {
+            member: self.number(),
+            nonce: NonceId(self.bytes()),
+            tuple: self.bytes(),
+            sums: [self.bytes(), self.bytes()],
+        };
+        let quote = Quote { sum: self.bytes(), signature: Signature(self.bytes()) };
+        (named, self.number().is_multiple_of(2).then_some(quote))
+    }
+
     fn message(&mut self, kind: u8) -> Message {
         match kind {
             0 => {
@@ -83,42 +123,28 @@ impl Seeded {
                     commitments: [self.bytes(), self.bytes()],
                     statement: self.statement(),
                 };
-                Message::Challenge(self.said(challenge), NonceId(self.bytes()))
+                let nonce = NonceId(self.bytes());
+                let even = nonce.0[0].is_multiple_of(2);
+                let ask = if even { Ask::Own(nonce) } else { Ask::Branch(nonce) };
+                Message::Challenge(self.said(challenge), ask)
             }
-            3 => {
-                let response = Response {
-                    challenge: ChallengeId(self.bytes()),
-                    member: self.number(),
-                    nonce: NonceId(self.bytes()),
-                    response: self.bytes(),
-                    ahead: self.commitment(),
-                };
-                Message::Response(self.said(response))
-            }
+            3 => Message::Response(self.response()),
             6 => {
                 let call = Call {
                     session: self.session(),
-                    shape: Shape::Kary {
-                        branching: Branching::new(self.bytes::<1>()[0] | 2).unwrap(),
+                    plan: Plan {
+                        shape: Shape::Kary {
+                            branching: Branching::new(self.bytes::<1>()[0] | 2).unwrap(),
+                        },
+                        seed: self.bytes(),
+                        aside: self.mask(),
                     },
                     issued: Time::at(Duration::from_nanos(u64::from_le_bytes(self.bytes()))),
                     patience: u64::from_le_bytes(self.bytes()),
                 };
                 Message::Call(self.said(call), self.statement())
             }
-            7 => {
-                let tuple = Tuple {
-                    leader: self.number(),
-                    session: SessionId(self.bytes()),
-                    member: self.number(),
-                    nonce: NonceId(self.bytes()),
-                    own: [self.bytes(), self.bytes()],
-                    sums: [self.bytes(), self.bytes()],
-                    mask: self.mask(),
-                    children: self.bytes(),
-                };
-                Message::Tuple(self.said(tuple))
-            }
+            7 => Message::Tuple(self.tuple(), SessionId(self.bytes())),
             8 => {
                 let sum = Sum {
                     leader: self.number(),
@@ -127,13 +153,29 @@ impl Seeded {
                     nonce: NonceId(self.bytes()),
                     sum: self.bytes(),
                 };
-                Message::Sum(self.said(sum))
+                Message::Sum(self.said(sum), self.tuple())
+            }
+            9 => {
+                let inquiry = Inquiry {
+                    roster: RosterId(self.bytes()),
+                    leader: self.number(),
+                    challenge: ChallengeId(self.bytes()),
+                };
+                Message::Inquiry(self.said(inquiry))
+            }
+            10 => {
+                let (tuple, response) = (self.tuple(), self.response());
+                let children = (0..self.number() % 3).map(|_| self.child()).collect();
+                let children = BoundedVec::new(children).unwrap();
+                let account = self.said(Account { tuple, response, children });
+                let ahead = self.number().is_multiple_of(2).then(|| self.tuple());
+                Message::Account(account, ahead)
             }
             _ => {
                 let refusal = Refusal {
                     challenge: ChallengeId(self.bytes()),
                     member: self.number(),
-                    nonce: NonceId(self.bytes()),
+                    nonce: self.number().is_multiple_of(2).then(|| NonceId(self.bytes())),
                     ahead: self.commitment(),
                 };
                 Message::Refusal(self.said(refusal))
@@ -177,6 +219,8 @@ fn hold<T: Wire + PartialEq + core::fmt::Debug>(value: &T, lengths: &[(usize, u3
 #[test]
 fn formats_are_those_of_version_1() {
     const SESSION: usize = 1 + 32 + 64 + 2 + 32 + 4;
+    const TUPLE: usize = 32 + 2 + 32 + 2 + 16 + 2 * 64;
+    const SUM: usize = 2 + 32 + 2 + 16 + 32;
     let expected = [
         (
             &[(1 + SESSION + 64, 32_768)][..],
@@ -191,14 +235,19 @@ fn formats_are_those_of_version_1() {
         (&[], "63424b7be3d7ebecc419438f737c490e5f089aba50fb1aba1d6c221e672b6b1e"),
         (&[(64, 8192)], "be5cbaea2792e292d6fb29ed4b2ee1c8ee2863fb61ff117a7f4b92b940fb48cf"),
         (
-            &[(1 + SESSION + 2 + 8 + 8 + 64, 32_768)],
+            &[
+                (1 + SESSION + 2 + 32, 8192),
+                (1 + SESSION + 2 + 32 + 4 + 5 + 8 + 8 + 64, 32_768),
+            ],
             "a6a5e6566b081969ea8ff4919aebc4757dd5f62604436356a6380df8242057c7",
         ),
         (
-            &[(1 + 2 + 32 + 2 + 16 + 2 * 64, 8192)],
+            &[(1 + TUPLE, 8192)],
             "7d765c3d66c359cb9966fd04ca33571659d4ce0d9f1c8ba8dd58b6de2e7e338d",
         ),
-        (&[], "ed156c610c9bdb2e249dee66ee1af3a410e7554efe75044eedf986c1bfd24caa"),
+        (&[(1 + SUM + 64 + TUPLE, 8192)], ""),
+        (&[], ""),
+        (&[(1 + TUPLE, 8192)], ""),
     ];
     for (kind, (lengths, expected)) in (0u8..).zip(expected) {
         let mut seeded = Seeded(ChaCha20Rng::seed_from_u64(u64::from(kind)));
@@ -220,7 +269,7 @@ fn values_out_of_range_are_refused() {
     encoding[1] = 2; // a mode that there is not
     assert!(Message::decode(&encoding).is_err());
     let mut encoding = seeded.message(1).encode();
-    encoding[0] = 8; // a message that there is not
+    encoding[0] = 10; // a message that there is not
     assert!(Message::decode(&encoding).is_err());
 }
 
@@ -238,8 +287,8 @@ fn no_flipped_bit_gets_through() {
             let at = usize::from(seeded.number()) % (bad.len() * 8);
             bad[at / 8] ^= 1 << (at % 8);
             let verified = Message::decode(&bad).map(|message| message.verify(&world.roster));
-            // The name of the pair to spend stands beside what is signed.
-            let beside = matches!(message, Message::Challenge(..)) && at / 8 >= bad.len() - 16;
+            // What is asked of one member stands beside what is signed.
+            let beside = matches!(message, Message::Challenge(..)) && at / 8 >= bad.len() - 17;
             assert!(beside || !matches!(verified, Ok(Ok(_))), "bit {at} of {message:?}");
         }
     }

@@ -1,6 +1,12 @@
 //! Members that lead and cosign, in the simulator, over trees.
 
-use std::{cell::RefCell, collections::BTreeSet, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use cosi::{
     CollectiveSignature, Cosigner, Leader, Policy, blame, cosigner, impl_machine,
@@ -11,7 +17,7 @@ use cosi::{
     roster::{Member, Roster},
     session::Digest,
     sim::{Adversary, Application, Deliveries, Delivery, Network, Outcome, Simulation},
-    tree::{Branching, Shape, Tree},
+    tree::{Branching, Plan, Shape, Tree},
 };
 use curve25519_dalek::rand_core::CryptoRng;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -40,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) leader: leader::Config,
     pub(crate) cosigner: cosigner::Config,
     pub(crate) log: Log,
+    /// How long the application takes.
+    pub(crate) verdict: Duration,
 }
 
 /// A member: a leader and a cosigner.
@@ -49,6 +57,9 @@ pub(crate) struct Node {
     cosigner: Cosigner,
     me: Index,
     log: Log,
+    verdict: Duration,
+    /// Verdicts to come.
+    pending: Vec<(Time, cosigner::Command)>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,11 +94,12 @@ impl Node {
         _: impl IntoIterator<Item = ()>,
         _: &mut Cx<'_>,
     ) -> Result<(Self, Step), Refused> {
-        let Config { leader, cosigner, log } = config;
+        let Config { leader, cosigner, log, verdict } = config;
         let me = leader.me;
         let leader = Leader::new(leader).map_err(|_| Refused)?;
         let cosigner = Cosigner::new(cosigner).map_err(|_| Refused)?;
-        Ok((Self { leader, cosigner, me, log }, Step::none()))
+        let pending = vec![];
+        Ok((Self { leader, cosigner, me, log, verdict, pending }, Step::none()))
     }
 
     fn handle_message(&mut self, cx: &mut Cx<'_>, from: Index, message: Message) -> Step {
@@ -104,6 +116,10 @@ impl Node {
             Command::Lead(command) => {
                 self.leader.handle_command(cx, command).map(led).map_err(|_| Refused)
             }
+            Command::Cosign(command) if !self.verdict.is_zero() => {
+                self.pending.push((cx.now().after(self.verdict), command));
+                Ok(Step::none())
+            }
             Command::Cosign(command) => {
                 self.cosigner.handle_command(cx, command).map(cosigned).map_err(|_| Refused)
             }
@@ -111,11 +127,20 @@ impl Node {
     }
 
     fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Step {
-        led(self.leader.handle_timeout(cx)).and(cosigned(self.cosigner.handle_timeout(cx)))
+        let mut step =
+            led(self.leader.handle_timeout(cx)).and(cosigned(self.cosigner.handle_timeout(cx)));
+        let now = cx.now();
+        let due: Vec<_> = self.pending.extract_if(.., |(at, _)| *at <= now).collect();
+        for (_, command) in due {
+            step = step.and(cosigned(self.cosigner.handle_command(cx, command).unwrap()));
+        }
+        step
     }
 
     fn next_timeout(&self) -> Option<Time> {
-        self.leader.next_timeout().into_iter().chain(self.cosigner.next_timeout()).min()
+        let pending = self.pending.iter().map(|(at, _)| *at);
+        let own = self.leader.next_timeout().into_iter().chain(self.cosigner.next_timeout());
+        own.chain(pending).min()
     }
 }
 
@@ -220,8 +245,11 @@ pub(crate) fn planted(
         Message::Challenge(..) => "challenge",
         Message::Response(_) => "response",
         Message::Call(..) => "call",
-        Message::Tuple(_) => "tuple",
-        Message::Sum(_) => "sum",
+        Message::Tuple(..) => "tuple",
+        Message::Sum(..) => "sum",
+        Message::Inquiry(_) => "inquiry",
+        Message::Account(..) => "account",
+        Message::Refusal(_) => "refusal",
         _ => "other",
     });
     for me in roster.indices() {
@@ -230,7 +258,8 @@ pub(crate) fn planted(
         let mut cosigner = cosigner::Config::new(roster.clone(), me, key(me.get()));
         cosigner.limits.calls = 4;
         cosigner.policy = Policy::Weight(1);
-        sim.add(me, tune(Config { leader, cosigner, log: log.clone() }));
+        let verdict = Duration::ZERO;
+        sim.add(me, tune(Config { leader, cosigner, log: log.clone(), verdict }));
     }
     Grove { roster, sim, log, byzantine: BTreeSet::new() }
 }
@@ -318,20 +347,27 @@ impl Grove {
         }
     }
 
-    /// How many trees member 0 called.
-    pub(crate) fn trees(&self) -> Vec<Tree> {
-        let mut sessions = Vec::new();
+    /// The plans of the trees that member 0 called, one a call.
+    pub(crate) fn plans(&self) -> Vec<Plan> {
+        let mut calls = BTreeMap::new();
         for (_, _, message) in self.log.borrow().iter() {
             let Message::Call(said, _) = message else { continue };
-            let named = (said.what.session.id(), said.what.shape);
-            if said.what.session.leader == 0 && !sessions.contains(&named) {
-                sessions.push(named);
+            if said.what.session.leader == 0 {
+                calls.insert(said.what.issued, said.what.plan.clone());
             }
         }
-        let tree = |(id, shape): &(cosi::session::SessionId, _)| {
-            Tree::new(*shape, self.roster.size(), 0, &id.0).unwrap()
-        };
-        sessions.iter().map(tree).collect()
+        calls.into_values().collect()
+    }
+
+    /// The trees that member 0 called, one a call.
+    pub(crate) fn trees(&self) -> Vec<Tree> {
+        let size = self.roster.size();
+        self.plans().iter().map(|plan| Tree::new(plan, size, 0).unwrap()).collect()
+    }
+
+    /// How many such messages were said.
+    pub(crate) fn said(&self, label: &str) -> u64 {
+        self.sim.total().sent_by_label.get(label).map_or(0, |traffic| traffic.messages)
     }
 
     /// How many challenges member 0 signed.

@@ -40,12 +40,52 @@ fn all_of_forty_sign_and_the_leader_speaks_to_its_children_alone() {
         }
         assert_eq!((grove.trees().len(), grove.attempts()), (1, 1));
         assert_eq!(grove.trees()[0].depth(), depth as usize);
-        // The next statement has another tree.
-        let (_, absent, _) = grove.sign(b"y", 40);
-        assert_eq!((absent, grove.attempts()), (vec![], 2));
-        let trees = grove.trees();
-        assert!(trees.len() == 2 && trees[0] != trees[1]);
+        // From then on the same tree signs in one round trip, with what it committed to ahead.
+        for number in 1..20u8 {
+            let (_, absent, took) = grove.sign(&[number], 40);
+            assert_eq!((absent, took), (vec![], HOP * 2 * depth));
+            let said = ["call", "tuple", "challenge", "sum"].map(|label| grove.said(label));
+            let rounds = 39 * (u64::from(number) + 1);
+            assert_eq!(said, [39, 39, rounds, rounds], "{number}");
+        }
+        assert_eq!((grove.trees().len(), grove.attempts()), (1, 20));
+        assert_eq!(grove.said("announcement") + grove.said("inquiry"), 0);
     }
+}
+
+/// Two statements at once: what came ahead serves one of them, a call the other.
+#[test]
+fn what_came_ahead_is_spent_once() {
+    let mut grove = grove(13, kary(3));
+    grove.sign(b"first", 13);
+    for statement in [b"second", b"third."] {
+        grove.announce(0, statement, Policy::Complete);
+    }
+    grove.run();
+    assert!(grove.signed(b"second").1.is_empty() && grove.signed(b"third.").1.is_empty());
+    assert_eq!((grove.said("call"), grove.attempts()), (2 * 12, 3));
+    // Both committed ahead; the next two need no call.
+    for statement in [b"fourth", b"fifth."] {
+        grove.announce(0, statement, Policy::Complete);
+    }
+    grove.run();
+    assert!(grove.signed(b"fourth").1.is_empty() && grove.signed(b"fifth.").1.is_empty());
+    assert_eq!((grove.said("call"), grove.attempts()), (2 * 12, 5));
+    assert_eq!(grove.sim.application().faults, []);
+}
+
+/// A challenge may come before the statement was validated: it is passed on at once.
+#[test]
+fn slow_verdicts_do_not_add_up() {
+    let mut grove = tuned(40, Shape::balanced(40), |mut config| {
+        config.verdict = Duration::from_millis(100);
+        config
+    });
+    let (_, _, took) = grove.sign(b"first", 40);
+    // Everybody has its verdict on its way while the call goes on: the last one counts.
+    assert_eq!(took, HOP * 12 + Duration::from_millis(100));
+    let (_, _, took) = grove.sign(b"after", 40);
+    assert_eq!(took, HOP * 6 + Duration::from_millis(100));
 }
 
 #[test]
@@ -118,7 +158,7 @@ fn cosigners_without_trees_sign_as_a_star() {
     });
     let (_, absent, _) = grove.sign(b"x", 12);
     assert_eq!((absent, grove.attempts()), (vec![], 1));
-    assert!(grove.log.borrow().iter().all(|(_, _, m)| !matches!(m, Message::Tuple(_))));
+    assert!(grove.log.borrow().iter().all(|(_, _, m)| !matches!(m, Message::Tuple(..))));
 }
 
 /// Every member leads at the same time: their trees do not mix.
@@ -159,7 +199,8 @@ fn a_bad_network_costs_time_alone() {
     }
 }
 
-/// A sum that comes after the patience, while another tree is under way, still completes its own.
+/// A sum that comes after the patience, while all are asked what became of it, still completes its
+/// attempt.
 #[test]
 fn a_late_sum_completes_the_old_attempt() {
     let mut grove = grove(12, kary(3));
@@ -175,7 +216,7 @@ fn a_late_sum_completes_the_old_attempt() {
     }
     grove.run();
     let (_, absent, at) = grove.signed(b"x");
-    assert_eq!((absent, grove.attempts(), grove.trees().len()), (vec![], 1, 2));
+    assert_eq!((absent, grove.attempts(), grove.trees().len()), (vec![], 1, 1));
     assert!(at > Duration::from_secs(3) && at < Duration::from_secs(4), "{at:?}");
 }
 
@@ -217,36 +258,41 @@ fn a_leader_may_crash_at_any_step() {
     }
 }
 
-/// Trees that fail cost time in fewer and fewer sessions.
+/// It takes part, and withholds what it sums up: all have answered rightly, so its branch's answers
+/// are told one by one. It stands aside, for longer each time; no attempt is lost, and nobody is
+/// absent.
 #[test]
-fn trees_that_fail_sit_out() {
+fn whoever_withholds_stands_aside() {
     let mut grove = grove(13, kary(3));
-    // It takes part, and withholds what it sums up: in every tree, wherever it stands.
     grove.corrupt([4], |_, output| {
-        let kept = output.into_iter().filter(|(_, m)| !matches!(m, Message::Sum(_)));
+        let kept = output.into_iter().filter(|(_, m)| !matches!(m, Message::Sum(..)));
         honestly(kept.collect())
     });
-    let mut trees = vec![];
-    for number in 0..8u8 {
+    let (mut calls, mut late) = (vec![], vec![]);
+    for number in 0..12u8 {
         let before = grove.trees().len();
-        let (_, absent, _) = grove.sign(&[number], 9);
+        let (_, absent, took) = grove.sign(&[number], 9);
         assert_eq!(absent, vec![]);
-        trees.push(grove.trees().len() - before);
+        calls.push(grove.trees().len() - before);
+        late.push(took > Duration::from_secs(2));
     }
-    assert_eq!(trees, [2, 0, 2, 0, 0, 2, 0, 0]);
+    let late: Vec<_> = (0..12).filter(|at| late[*at]).collect();
+    assert_eq!(late, [0, 2, 5, 10], "aside for one session, two, and four");
+    assert_eq!(calls, [1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 1, 1]);
+    assert_eq!(grove.attempts(), 12);
 }
 
 /// No tree is tried that could take the star's time.
 #[test]
 fn a_session_too_short_for_trees_is_a_star() {
-    for (limit, trees) in [(15, 0), (16, 1), (24, 2)] {
+    for (limit, trees) in [(15, 0), (16, 1)] {
         let mut grove = tuned(13, kary(3), |config: Config| {
             let mut timing = config.leader.timing;
             timing.limit = Duration::from_secs(limit);
             Config { leader: leader::Config { timing, ..config.leader }, ..config }
         });
         grove.corrupt([4], |_, output| {
-            let kept = output.into_iter().filter(|(_, m)| !matches!(m, Message::Sum(_)));
+            let kept = output.into_iter().filter(|(_, m)| !matches!(m, Message::Sum(..)));
             honestly(kept.collect())
         });
         assert_eq!(grove.sign(b"x", 13).1, vec![]);

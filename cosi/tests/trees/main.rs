@@ -9,12 +9,6 @@
     reason = "a test fails by panicking"
 )]
 
-mod attacks;
-mod bounds;
 mod grove;
 mod honest;
-mod member;
-mod replays;
-mod scene;
 mod shapes;
-mod sums;

@@ -24,7 +24,8 @@ use cosi::{
         tree::{Path, Tree, leaf_hash},
     },
     message::{
-        Call, Commitment, Message as Speech, Refusal, Response, Said, StatementBytes, Sum, Tuple,
+        Account, Ask, Call, Commitment, Inquiry, Message as Speech, Named, Quote, Refusal,
+        Response, Said, StatementBytes, Sum, Tuple,
     },
     nonce::NonceId,
     roster::{Member, Opening, RosterId},
@@ -312,7 +313,7 @@ fn response() -> Response {
 
 fn refusal() -> Refusal {
     let (challenge, nonce, ahead) = (challenge().id(), NonceId([7; 16]), said(commitment()));
-    Refusal { challenge, member: 1, nonce, ahead }
+    Refusal { challenge, member: 1, nonce: Some(nonce), ahead }
 }
 
 /// All that leader and cosigners say.
@@ -320,24 +321,31 @@ pub(crate) fn speeches() -> Vec<Speech> {
     vec![
         Speech::Announcement(said(session()), statement_bytes()),
         Speech::Commitment(said(commitment())),
-        Speech::Challenge(said(challenge()), NonceId([7; 16])),
+        Speech::Challenge(said(challenge()), Ask::Own(NonceId([7; 16]))),
         Speech::Response(said(response())),
         Speech::Refusal(said(refusal())),
         Speech::Call(said(call()), statement_bytes()),
-        Speech::Tuple(said(tuple())),
-        Speech::Sum(said(sum())),
+        Speech::Tuple(said(tuple()), session().id()),
+        Speech::Sum(said(sum()), said(tuple())),
+        Speech::Inquiry(said(inquiry())),
+        Speech::Account(said(account()), Some(said(tuple()))),
     ]
 }
 
 fn call() -> Call {
-    let shape = tree::Shape::balanced(SIZE.into());
-    Call { session: session(), shape, issued: Time::at(Duration::from_secs(7)), patience: 9 }
+    let plan = tree::Plan {
+        shape: tree::Shape::balanced(SIZE.into()),
+        seed: [4; 32],
+        aside: Mask::of(SIZE.into(), [2]),
+    };
+    Call { session: session(), plan, issued: Time::at(Duration::from_secs(7)), patience: 9 }
 }
 
 fn tuple() -> Tuple {
     Tuple {
+        roster: ROSTER.id(),
         leader: 0,
-        session: session().id(),
+        plan: tree::PlanId([6; 32]),
         member: 1,
         nonce: NonceId([7; 16]),
         own: points(),
@@ -350,6 +358,17 @@ fn tuple() -> Tuple {
 fn sum() -> Sum {
     let (challenge, nonce) = (challenge().id(), NonceId([7; 16]));
     Sum { leader: 0, challenge, member: 1, nonce, sum: [9; 32] }
+}
+
+fn inquiry() -> Inquiry {
+    Inquiry { roster: ROSTER.id(), leader: 0, challenge: challenge().id() }
+}
+
+fn account() -> Account {
+    let quote = Quote { sum: [9; 32], signature: Signature([5; 64]) };
+    let children = vec![(tuple().to_named(), Some(quote)), (tuple().to_named(), None)];
+    let children = BoundedVec::new(children).expect("two are few");
+    Account { tuple: said(tuple()), response: said(response()), children }
 }
 
 /// What the replicas' statements share.
