@@ -18,7 +18,7 @@ use crate::{
 fn answers(ahead: &Said<Commitment>) -> [Message; 2] {
     let (challenge, nonce, member) = (ChallengeId([1; 32]), NonceId([2; 16]), 1);
     let (response, ahead) = ([0; 32], ahead.clone());
-    let refusal = Refusal { challenge, member, nonce, ahead: ahead.clone() };
+    let refusal = Refusal { challenge, member, nonce: Some(nonce), ahead: ahead.clone() };
     let response = Response { challenge, member, nonce, response, ahead };
     [Message::Response(Said::new(&key(1), response)), Message::Refusal(Said::new(&key(1), refusal))]
 }

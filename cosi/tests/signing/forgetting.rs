@@ -1,6 +1,10 @@
 //! What is forgotten is gone, answers included.
 
-use cosi::{cosigner::Command, message::Message, session::Digest};
+use cosi::{
+    cosigner::Command,
+    message::{Ask, Message},
+    session::Digest,
+};
 use curve25519_dalek::{EdwardsPoint, Scalar};
 
 use crate::scripted::{honest, refused, responded};
@@ -11,7 +15,7 @@ fn a_forgotten_answer_is_not_given_again() {
     let offer = honest.commitment(0, b"M").what;
     let session = honest.session(0, b"M", 0);
     let said = honest.challenge(&session, b"M", &offer, EdwardsPoint::mul_base(&Scalar::ONE));
-    let challenge = Message::Challenge(said, offer.nonce);
+    let challenge = Message::Challenge(said, Ask::Own(offer.nonce));
     let reply = honest.hear(0, challenge.clone());
     responded(reply.clone());
     assert_eq!(honest.hear(0, challenge.clone()), reply);
@@ -21,6 +25,6 @@ fn a_forgotten_answer_is_not_given_again() {
     assert_eq!(honest.hear(0, challenge.clone()), None);
     assert_eq!(honest.asked, [digest], "asked anew");
     let reply = honest.validate(b"M");
-    assert_eq!(refused(reply).what.nonce, offer.nonce, "the pair is spent");
+    assert_eq!(refused(reply).what.nonce, Some(offer.nonce), "the pair is spent");
     assert_eq!(honest.faults, []);
 }

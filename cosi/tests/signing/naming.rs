@@ -4,7 +4,7 @@ use cosi::{
     Policy,
     cosigner::Limits,
     machine::FaultKind,
-    message::{Message, Said},
+    message::{Ask, Message, Said},
     session::Session,
 };
 use curve25519_dalek::{EdwardsPoint, Scalar};
@@ -30,9 +30,9 @@ fn a_statement_under_the_name_of_another_is_neither_shown_nor_answered() {
     let own = EdwardsPoint::mul_base(&Scalar::ONE);
     let session = honest.session(0, b"evil", 0);
     let said = honest.challenge(&session, b"good", &offer.what, own);
-    assert_eq!(honest.hear(0, Message::Challenge(said, offer.what.nonce)), None);
+    assert_eq!(honest.hear(0, Message::Challenge(said, Ask::Own(offer.what.nonce))), None);
     let said = honest.challenge(&session, b"evil", &offer.what, own);
-    responded(honest.hear(0, Message::Challenge(said, offer.what.nonce)));
+    responded(honest.hear(0, Message::Challenge(said, Ask::Own(offer.what.nonce))));
 }
 
 /// Answered, they would push the leader's own pairs out, and its next challenges be refused.
@@ -50,5 +50,5 @@ fn whoever_brings_a_leaders_announcements_again_spends_none_of_its_room() {
     assert_eq!((&honest.asked[..], &honest.faults[..]), (&[][..], &[][..]));
     let own = EdwardsPoint::mul_base(&Scalar::ONE);
     let said = honest.challenge(&honest.session(0, b"M", 0), b"M", &offer.what, own);
-    responded(honest.hear(0, Message::Challenge(said, offer.what.nonce)));
+    responded(honest.hear(0, Message::Challenge(said, Ask::Own(offer.what.nonce))));
 }
