@@ -225,7 +225,7 @@ impl World {
             let cosigner::Event::Validate { digest, statement, .. } = event else { panic!() };
             assert_eq!(digest, Digest::of(&statement));
             let accept = !statement.starts_with(b"bad");
-            self.tell(member, cosigner::Command::Validated { digest, accept });
+            self.tell(member, cosigner::Command::Answered { digest, accept });
         }
     }
 
