@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use cosi::{machine::Time, message::Message};
 
-use crate::scene::{ME, PATIENCE, Scene, Script, said_tuple, the_tuple};
+use crate::scene::{ME, PATIENCE, Scene, Script, the_tuple};
+
+/// The default of it, in which a member of these scenes passes four calls on.
+const PACE: Duration = Duration::from_secs(1);
 
 fn scripts(scene: &Scene, leader: u16, number: usize) -> Vec<Script> {
     scene.scripts(leader, b"M").take(number).collect()
@@ -15,7 +18,7 @@ fn holds(scene: &mut Scene, script: &Script) -> bool {
     let heard = scene.hear(script.parent, script.call());
     match &heard[..] {
         [] => false,
-        [(_, Message::Tuple(_))] => true,
+        [(_, Message::Tuple(..))] => true,
         other => panic!("{other:?}"),
     }
 }
@@ -26,11 +29,15 @@ fn a_leader_has_so_many_calls_and_no_more() {
     let others = scripts(&scene, 2, 1).remove(0);
     scene.hear(others.parent, others.call());
     let scripts = scripts(&scene, 0, 60);
+    let mut tuples = 0;
     for script in &scripts {
-        assert_eq!(scene.hear(script.parent, script.call()).len(), 1, "passed on");
+        let heard = scene.hear(script.parent, script.call());
+        assert!(matches!(&heard[..], [(_, Message::Call(..))]), "passed on");
+        tuples += scene.pass(PACE / 4).len();
     }
-    // Each of the last four ends its wait with a tuple, and the other leader's.
-    assert_eq!(scene.pass(PATIENCE).len(), 5);
+    // Each that is not let go ends its wait with a tuple, and the other leader's.
+    tuples += scene.pass(PATIENCE).len();
+    assert_eq!(tuples, 60 + 1);
     for (at, script) in scripts.iter().enumerate() {
         assert_eq!(holds(&mut scene, script), at >= 56, "{at}");
     }
@@ -46,6 +53,7 @@ fn old_calls_do_not_come_back() {
     let scripts = scripts(&scene, 0, 12);
     for script in &scripts {
         scene.hear(script.parent, script.call());
+        scene.pass(PACE / 4);
     }
     let asked = scene.asked;
     for script in &scripts[..8] {
@@ -54,8 +62,9 @@ fn old_calls_do_not_come_back() {
         }
     }
     assert_eq!(scene.asked, asked);
-    scene.validate(b"M");
-    assert_eq!(scene.pass(PATIENCE).len(), 4);
+    // Their wait is over: a verdict is all that they lack.
+    scene.pass(PATIENCE);
+    assert_eq!(scene.validate(b"M").len(), 4);
     for script in &scripts[8..] {
         assert!(holds(&mut scene, script));
     }
@@ -71,6 +80,7 @@ fn a_call_issued_earlier_pushes_nothing_out() {
     for script in &scripts {
         scene.hear(script.parent, script.call());
     }
+    scene.now += PACE;
     assert_eq!(scene.hear(late.parent, late.call()), []);
     assert_eq!(scene.pass(PATIENCE).len(), 4);
     assert!(scripts.iter().all(|script| holds(&mut scene, script)));
@@ -86,10 +96,76 @@ fn a_child_has_one_slot() {
     for number in 0..200u8 {
         let mut tuple = script.leaf(first);
         tuple.nonce.0 = [number; 16];
-        assert_eq!(scene.hear(first, said_tuple(tuple)), []);
+        assert_eq!(scene.hear(first, script.tuple(tuple)), []);
     }
-    let (_, tuple) = the_tuple(&scene.hear(second, said_tuple(script.leaf(second))));
+    let (_, tuple) = the_tuple(&scene.hear(second, script.tuple(script.leaf(second))));
     let mut signers = [ME, first, second];
     signers.sort_unstable();
     assert_eq!(tuple.mask.iter().collect::<Vec<_>>(), signers);
+}
+
+/// A call is passed on before its statement is judged, so a leader spends others' uplink: so many
+/// calls a pace, and what comes in between takes nobody's place.
+#[test]
+fn a_leader_calls_so_often_and_no_more() {
+    let mut scene = Scene::ready();
+    let other = scripts(&scene, 2, 1).remove(0);
+    let scripts = scripts(&scene, 0, 40);
+    let mut passed_on = vec![];
+    for (at, script) in scripts.iter().enumerate() {
+        let heard = scene.hear(script.parent, script.call());
+        if heard.iter().any(|(_, message)| matches!(message, Message::Call(..))) {
+            passed_on.push(at);
+        }
+        scene.now += PACE / 20;
+    }
+    assert_eq!(passed_on, [0, 1, 2, 3, 20, 21, 22, 23]);
+    assert_eq!(scene.hear(other.parent, other.call()).len(), 1, "each leader has its own");
+    // Those that were turned away are not held against the leader later.
+    scene.now += PACE;
+    assert_eq!(scene.hear(scripts[39].parent, scripts[39].call()).len(), 1);
+    assert_eq!(scene.faults, []);
+}
+
+/// It has a place with more children than it is to relay to: it is absent from that tree.
+#[test]
+fn a_member_relays_to_so_many_and_no_more() {
+    for (children, takes_part) in [(0, false), (1, false), (2, true)] {
+        let mut scene = Scene::new(|mut config| {
+            config.limits.children = children;
+            config
+        });
+        scene.validate(b"M");
+        let script = scripts(&scene, 0, 1).remove(0);
+        let heard = scene.hear(script.parent, script.call());
+        assert_eq!(heard.len(), usize::from(takes_part), "{children}");
+        assert_eq!(scene.pass(PATIENCE).len(), usize::from(takes_part));
+        assert_eq!(scene.asked, 0);
+    }
+}
+
+/// Of the tuples that were sent, the last ones are kept: the others are as if they were spent.
+#[test]
+fn a_leader_has_so_many_tuples_and_no_more() {
+    let mut scene = Scene::new(|mut config| {
+        (config.limits.tuples, config.limits.calls) = (3, 40);
+        config
+    });
+    scene.validate(b"M");
+    let scripts = scripts(&scene, 0, 12);
+    let tuples: Vec<_> = scripts
+        .iter()
+        .map(|script| {
+            scene.hear(script.parent, script.call());
+            the_tuple(&scene.pass(PATIENCE)).1
+        })
+        .collect();
+    for (at, (script, tuple)) in scripts.iter().zip(&tuples).enumerate().rev() {
+        let challenge = script.challenge(tuple, &[0, ME, 2], 7);
+        let heard = scene.hear(script.parent, script.signed(&challenge, tuple.nonce));
+        let answered = matches!(&heard[..], [(_, Message::Sum(..))]);
+        // Each answer sends a tuple for the time after, which takes the place of one.
+        assert_eq!(answered, at >= 9, "{at}: {heard:?}");
+    }
+    assert_eq!(scene.faults, []);
 }

@@ -13,7 +13,7 @@ use cosi::{
     keys::{Seed, SigningKey},
     leader,
     machine::{self, Cx, Fault, Index, Time, To},
-    message::Message,
+    message::{Ask, Message},
     roster::{Member, Roster},
     session::Digest,
     sim::{Adversary, Application, Deliveries, Delivery, Network, Outcome, Simulation},
@@ -335,7 +335,23 @@ impl Grove {
         let is_absent = |i: &Index| absent.contains(&i.get());
         assert!(self.roster.indices().all(|i| signature.mask.contains(i.get()) != is_absent(&i)));
         self.nobody_innocent_is_blamed();
+        self.no_pair_is_named_twice();
         (signature, absent, at)
+    }
+
+    /// Member 0 names each pair of an honest member in one challenge at most.
+    pub(crate) fn no_pair_is_named_twice(&self) {
+        let mut named = BTreeMap::new();
+        for (from, to, message) in self.log.borrow().iter() {
+            let Message::Challenge(said, Ask::Own(nonce) | Ask::Branch(nonce)) = message else {
+                continue;
+            };
+            let honest = !self.byzantine.contains(to);
+            if honest && (*from, said.what.session.leader) == (0, 0) {
+                let first = *named.entry((*to, *nonce)).or_insert(said.what.id());
+                assert_eq!(first, said.what.id(), "a pair of {to} is named twice");
+            }
+        }
     }
 
     pub(crate) fn nobody_innocent_is_blamed(&self) {

@@ -9,6 +9,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod attacks;
+mod bounds;
 mod grove;
 mod honest;
+mod scale;
+mod scene;
 mod shapes;
+mod strategies;
+mod sums;

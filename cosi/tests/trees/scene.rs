@@ -8,11 +8,11 @@ use cosi::{
     cosigner::{self, Command},
     machine::{Cx, Fault, Index, Time, To},
     mask::Mask,
-    message::{Call, Message, Said, StatementBytes, Sum, Tuple},
+    message::{Ask, Call, Inquiry, Message, Said, StatementBytes, Sum, Tuple},
     nonce::NonceId,
     roster::Roster,
     session::{Digest, Session},
-    tree::Tree,
+    tree::{Plan, PlanId, Tree},
 };
 use curve25519_dalek::{EdwardsPoint, Scalar, edwards::CompressedEdwardsY};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -114,14 +114,19 @@ impl Scene {
         let sessions: Vec<_> =
             (0..2000).map(|attempt| self.session(leader, statement, attempt)).collect();
         let statement = statement.to_vec();
+        let roster = self.roster.id();
         sessions.into_iter().filter_map(move |session| {
-            let tree = Tree::new(kary(2), SIZE.into(), leader, &session.id().0).unwrap();
+            let (shape, aside) = (kary(2), Mask::empty(SIZE.into()));
+            let plan = Plan { shape, seed: session.id().0, aside };
+            let tree = Tree::new(&plan, SIZE.into(), leader).unwrap();
             let children: Vec<_> = tree.children(ME).collect();
             let parent = tree.parent(ME).filter(|parent| *parent != leader)?;
             let [first, second] = children[..] else { return None };
             let issued = Time::at(Duration::from_secs(u64::from(session.attempt) + 1));
             let statement = statement.clone();
-            Some(Script { session, statement, parent, children: [first, second], tree, issued })
+            let id = plan.id(&roster, leader);
+            let children = [first, second];
+            Some(Script { session, statement, parent, children, plan, id, tree, issued })
         })
     }
 }
@@ -133,6 +138,8 @@ pub(crate) struct Script {
     pub(crate) statement: Vec<u8>,
     pub(crate) parent: u16,
     pub(crate) children: [u16; 2],
+    pub(crate) plan: Plan,
+    pub(crate) id: PlanId,
     pub(crate) tree: Tree,
     pub(crate) issued: Time,
 }
@@ -140,8 +147,8 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn call(&self) -> Message {
         let patience = PATIENCE.as_nanos() as u64;
-        let (session, shape, issued) = (self.session.clone(), kary(2), self.issued);
-        let call = Call { session, shape, issued, patience };
+        let (session, plan, issued) = (self.session.clone(), self.plan.clone(), self.issued);
+        let call = Call { session, plan, issued, patience };
         Message::Call(Said::new(&key(self.session.leader), call), bytes(&self.statement))
     }
 
@@ -149,8 +156,9 @@ impl Script {
     pub(crate) fn leaf(&self, member: u16) -> Tuple {
         let own = [2u64, 3].map(|r| EdwardsPoint::mul_base(&Scalar::from(r)).compress().to_bytes());
         Tuple {
+            roster: self.session.roster,
             leader: self.session.leader,
-            session: self.session.id(),
+            plan: self.id,
             member,
             nonce: NonceId([member as u8; 16]),
             own,
@@ -173,7 +181,35 @@ impl Script {
     }
 
     pub(crate) fn signed(&self, challenge: &Challenge, nonce: NonceId) -> Message {
-        Message::Challenge(Said::new(&key(self.session.leader), challenge.clone()), nonce)
+        self.asked(challenge, Ask::Branch(nonce))
+    }
+
+    pub(crate) fn asked(&self, challenge: &Challenge, ask: Ask) -> Message {
+        Message::Challenge(Said::new(&key(self.session.leader), challenge.clone()), ask)
+    }
+
+    pub(crate) fn inquiry(&self, challenge: &Challenge) -> Message {
+        let (roster, leader) = (self.session.roster, self.session.leader);
+        let inquiry = Inquiry { roster, leader, challenge: challenge.id() };
+        Message::Inquiry(Said::new(&key(leader), inquiry))
+    }
+
+    /// What a leaf commits to for the time after: its nonces are 4 and 5.
+    pub(crate) fn ahead(&self, member: u16) -> Tuple {
+        let own = [4u64, 5].map(|r| EdwardsPoint::mul_base(&Scalar::from(r)).compress().to_bytes());
+        let nonce = NonceId([member as u8 + 100; 16]);
+        Tuple { nonce, own, sums: own, ..self.leaf(member) }
+    }
+
+    /// What a child that is a leaf says to its parent on the call.
+    pub(crate) fn tuple(&self, tuple: Tuple) -> Message {
+        Message::Tuple(Said::new(&key(tuple.member), tuple), self.session.id())
+    }
+
+    /// What it answers.
+    pub(crate) fn said_sum(&self, sum: Sum) -> Message {
+        let ahead = self.ahead(sum.member);
+        Message::Sum(Said::new(&key(sum.member), sum), Said::new(&key(ahead.member), ahead))
     }
 
     pub(crate) fn sum(&self, challenge: &Challenge, member: u16) -> Sum {
@@ -191,30 +227,15 @@ pub(crate) fn bytes(statement: &[u8]) -> StatementBytes {
     StatementBytes::new(statement.to_vec()).unwrap()
 }
 
-pub(crate) fn said_tuple(tuple: Tuple) -> Message {
-    Message::Tuple(Said::new(&key(tuple.member), tuple))
-}
-
-pub(crate) fn said_sum(sum: Sum) -> Message {
-    Message::Sum(Said::new(&key(sum.member), sum))
-}
-
 /// The only tuple that was sent, and to whom.
 pub(crate) fn the_tuple(heard: &Heard) -> (u16, Tuple) {
     let tuples: Vec<_> = heard
         .iter()
         .filter_map(|(to, message)| match message {
-            Message::Tuple(said) => Some((to[0], said.what.clone())),
+            Message::Tuple(said, _) => Some((to[0], said.what.clone())),
             _ => None,
         })
         .collect();
     let [(to, tuple)] = &tuples[..] else { panic!("{heard:?}") };
     (*to, tuple.clone())
-}
-
-impl Script {
-    /// Another session of the leader's.
-    pub(crate) fn elsewhere(&self, attempt: u32) -> cosi::session::SessionId {
-        Session { attempt, entropy: [1; 32], ..self.session.clone() }.id()
-    }
 }
