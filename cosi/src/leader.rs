@@ -165,8 +165,9 @@ pub struct Timing {
     /// more than [`leader`](self) says, each within twice the patience. Then the session has
     /// failed.
     pub limit: Duration,
-    /// Before it asks for single signatures too, in accountable mode, and again after a patience, two,
-    /// four, and so on, to the limit. `None`: never.
+    /// Before it asks for single signatures too, in accountable mode, but for the time of attempts
+    /// that somebody spoiled; and again after a patience, two, four, and so on, to the limit.
+    /// `None`: never.
     pub individual: Option<Duration>,
 }
 

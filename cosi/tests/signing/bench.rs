@@ -2,9 +2,12 @@
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
-use cosi::{Policy, leader, message::Message};
+use cosi::{
+    Policy, leader,
+    message::{Message, Refusal, Response, Said},
+};
 
-use crate::common::{Fate, World};
+use crate::common::{Fate, World, key};
 
 fn as_it_is(message: Message) -> Fate {
     vec![(Duration::ZERO, message)]
@@ -57,4 +60,43 @@ fn whoever_withheld_to_the_end_of_a_failed_session_sits_out_the_next() {
     }
     assert_eq!(world.signed(b"2").1, [2], "the others are enough");
     assert!(world.signed(b"3").1.is_empty());
+}
+
+/// One that refuses in session after session costs an attempt in two of them, and sits out like one
+/// that withholds. Having crashed once is no offence.
+#[test]
+fn whoever_refuses_again_before_it_signs_sits_out() {
+    let mut world = World::new(4);
+    world.corrupt([3], |_, message| match message {
+        Message::Response(said) => {
+            let Response { challenge, member, nonce, ahead, .. } = said.what;
+            let nonce = Some(nonce);
+            as_it_is(Message::Refusal(Said::new(
+                &key(3),
+                Refusal { challenge, member, nonce, ahead },
+            )))
+        }
+        other => as_it_is(other),
+    });
+    let mut attempts = vec![];
+    for statement in 0..9u8 {
+        let before = world.attempts();
+        world.announce(&[statement]);
+        world.run();
+        attempts.push(world.attempts() - before);
+    }
+    assert_eq!(attempts, [2, 2, 1, 2, 1, 1, 2, 1, 1]);
+
+    let mut world = World::new(4);
+    let mut attempts = vec![];
+    for statement in 0..6u8 {
+        let before = world.attempts();
+        if statement % 2 == 1 {
+            world.start(3);
+        }
+        world.announce(&[statement]);
+        world.run();
+        attempts.push(world.attempts() - before);
+    }
+    assert_eq!(attempts, [1, 2, 1, 2, 1, 2], "it signs in between");
 }

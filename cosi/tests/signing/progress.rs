@@ -16,12 +16,15 @@ use crate::{
     scripted::Honest,
 };
 
-/// Members 1 to f withhold, each in an attempt of its own.
+/// Members 1 to f withhold, each in an attempt of its own, and sign nothing alone.
 pub(crate) fn one_at_a_time(size: u16, f: u16, policy: Policy) -> World {
     let mut world = World::with(size, cosi::Mode::Accountable, policy);
     let challenges = Rc::new(RefCell::new(Vec::new()));
     world.corrupt(1..=f, move |member, message| {
-        let Message::Response(said) = &message else { return vec![(Duration::ZERO, message)] };
+        let Message::Response(said) = &message else {
+            let is_single = matches!(message, Message::Single(_));
+            return if is_single { vec![] } else { vec![(Duration::ZERO, message)] };
+        };
         let (challenge, mut seen) = (said.what.challenge, challenges.borrow_mut());
         let turn = seen.iter().position(|old| *old == challenge).unwrap_or_else(|| {
             seen.push(challenge);
@@ -40,6 +43,24 @@ fn every_member_keeps_one_attempt_open_at_most() {
     let world = one_at_a_time(12, 11, Policy::Weight(1));
     assert_eq!(world.signed(b"x").1, (1..12).collect::<Vec<_>>());
     assert_eq!(world.attempts(), 11);
+}
+
+/// The limit is for silence. Each of 32 disruptors takes a patience of two seconds.
+#[test]
+fn disruptors_one_at_a_time_do_not_outlast_the_limit() {
+    let world = one_at_a_time(97, 32, Policy::Quorum);
+    assert_eq!(world.signed(b"x").1, (1..=32).collect::<Vec<_>>());
+    assert_eq!(world.attempts(), 33, "F + 1");
+    assert!(world.now > Duration::from_secs(60), "{:?}", world.now);
+}
+
+/// Silence is bounded as before.
+#[test]
+fn a_session_outlasts_its_limit_by_what_was_spoiled_and_no_more() {
+    let world = one_at_a_time(7, 3, Policy::Quorum);
+    assert!(matches!(world.events[..], [leader::Event::Failed { .. }]));
+    assert_eq!(world.attempts(), 3);
+    assert_eq!(world.now, Duration::from_secs(60 + 3 * 2), "three patiences more");
 }
 
 /// A leader remembers the last 64 commitments of a member that it spent. One that is older than
