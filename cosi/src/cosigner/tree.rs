@@ -266,11 +266,11 @@ impl Cosigner {
     /// Phase 5, if it comes to that: the leader asks what became of a challenge.
     pub(super) fn inquired(&mut self, cx: &mut Cx<'_>, leader: Index, id: &ChallengeId) -> Step {
         let pool = self.pools.get(&leader);
-        if let Some(reply) = pool.and_then(|pool| pool.reply_to(id)) {
-            return Step::none().send(To::One(leader), reply.clone());
-        }
         let responding = pool.and_then(|pool| pool.responding.iter().find(|this| this.id == *id));
         let Some(session) = responding.map(|this| this.session) else {
+            if let Some(reply) = pool.and_then(|pool| pool.reply_to(id)) {
+                return Step::none().send(To::One(leader), reply.clone());
+            }
             let (ahead, member) = (self.draw(cx, leader), self.config.me.get());
             let refusal = Refusal { challenge: *id, member, nonce: None, ahead };
             return Step::none().send(To::One(leader), Message::Refusal(self.say(refusal)));

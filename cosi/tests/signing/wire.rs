@@ -229,25 +229,25 @@ fn formats_are_those_of_version_1() {
         (&[], "f14aba15de4fcbc42897258675bb0f10fca120a350b197011a7efd1c4ea51e51"),
         (
             &[(1 + SESSION, 8192), (1 + SESSION + 4 + 5 + 64, 32_768)],
-            "1e8679c36fa5e8ac61fc035a06d3b673bcb3afaedb93dd6b0d22c24aa6f4888b",
+            "5d680d6f00619d746a3749c5020a70a2874b2c125aa7a3f3e3f4bbee909805ee",
         ),
         (&[], "d684fee8620de13a8d07bb23d111b91bc548cb3a88e03674c9532663ada7c0f3"),
-        (&[], "63424b7be3d7ebecc419438f737c490e5f089aba50fb1aba1d6c221e672b6b1e"),
+        (&[], "e8123ddd00efc5f76df484b0da399d5fe504929b8052ab96bdece2e75cccf5a8"),
         (&[(64, 8192)], "be5cbaea2792e292d6fb29ed4b2ee1c8ee2863fb61ff117a7f4b92b940fb48cf"),
         (
             &[
                 (1 + SESSION + 2 + 32, 8192),
                 (1 + SESSION + 2 + 32 + 4 + 5 + 8 + 8 + 64, 32_768),
             ],
-            "a6a5e6566b081969ea8ff4919aebc4757dd5f62604436356a6380df8242057c7",
+            "b447515edf1dba137a6b54d847c5d5da1c3a0672749225b72bb2e53332c7d339",
         ),
         (
             &[(1 + TUPLE, 8192)],
-            "7d765c3d66c359cb9966fd04ca33571659d4ce0d9f1c8ba8dd58b6de2e7e338d",
+            "945198c1b7fdfcbccb4b82381587c6cab5a1afde0cde3cd44953bd9a4bdc8ade",
         ),
-        (&[(1 + SUM + 64 + TUPLE, 8192)], ""),
-        (&[], ""),
-        (&[(1 + TUPLE, 8192)], ""),
+        (&[(1 + SUM + 64 + TUPLE, 8192)], "5a8085fc0213eed12e402d75e18ded132f1bc8c26a4fd042decfeacfbb2d79c9"),
+        (&[], "4be2468252f8f7b920db52325f29824930563c936e17a3f981cf11788200c912"),
+        (&[(1 + TUPLE, 8192)], "fc1d99bddc466b768af9c42885bdbbc387fa616c5d6d9c69a3063fbe72f64151"),
     ];
     for (kind, (lengths, expected)) in (0u8..).zip(expected) {
         let mut seeded = Seeded(ChaCha20Rng::seed_from_u64(u64::from(kind)));

@@ -13,6 +13,8 @@ mod attacks;
 mod bounds;
 mod grove;
 mod honest;
+mod member;
+mod replays;
 mod scale;
 mod scene;
 mod shapes;

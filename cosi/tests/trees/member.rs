@@ -8,16 +8,17 @@ use cosi::{
     cosigner::{self, Command},
     machine::FaultKind,
     mask::Mask,
-    message::{Call, Message, Said, Sum, Tuple},
+    message::{Ask, Call, Message, Named, Said, Sum, Tuple},
     nonce::NonceId,
+    roster::RosterId,
     session::{Digest, Session},
-    tree::Shape,
+    tree::{Plan, PlanId, Shape},
 };
 use curve25519_dalek::{EdwardsPoint, Scalar, edwards::CompressedEdwardsY, traits::Identity};
 
 use crate::{
     grove::{key, roster},
-    scene::{ME, PATIENCE, SIZE, Scene, Script, bytes, said_sum, said_tuple, the_tuple},
+    scene::{Heard, ME, PATIENCE, SIZE, Scene, Script, bytes, the_tuple},
     sums::terms,
 };
 
@@ -25,8 +26,8 @@ use crate::{
 fn committed(scene: &mut Scene, script: &Script) -> Tuple {
     scene.hear(script.parent, script.call());
     let [first, second] = script.children;
-    assert_eq!(scene.hear(first, said_tuple(script.leaf(first))), []);
-    let (to, tuple) = the_tuple(&scene.hear(second, said_tuple(script.leaf(second))));
+    assert_eq!(scene.hear(first, script.tuple(script.leaf(first))), []);
+    let (to, tuple) = the_tuple(&scene.hear(second, script.tuple(script.leaf(second))));
     assert_eq!(to, script.parent);
     tuple
 }
@@ -43,8 +44,8 @@ fn it_passes_on_sums_up_and_answers() {
     children.sort_unstable();
     assert_eq!(scene.hear(script.parent, script.call()), [(children.clone(), script.call())]);
     let [first, second] = script.children;
-    scene.hear(first, said_tuple(script.leaf(first)));
-    let (_, tuple) = the_tuple(&scene.hear(second, said_tuple(script.leaf(second))));
+    scene.hear(first, script.tuple(script.leaf(first)));
+    let (_, tuple) = the_tuple(&scene.hear(second, script.tuple(script.leaf(second))));
     // Own points, and twice those of the leaves.
     for ((own, sum), r) in tuple.own.iter().zip(&tuple.sums).zip([2u64, 3]) {
         let own = CompressedEdwardsY(*own).decompress().unwrap();
@@ -63,9 +64,9 @@ fn it_passes_on_sums_up_and_answers() {
         .map(|child| (vec![*child], script.signed(&challenge, NonceId([*child as u8; 16]))))
         .collect();
     assert_eq!(passed_on, expected);
-    assert_eq!(scene.hear(first, said_sum(script.sum(&challenge, first))), []);
-    let answer = scene.hear(second, said_sum(script.sum(&challenge, second)));
-    let [(to, Message::Sum(said))] = &answer[..] else { panic!("{answer:?}") };
+    assert_eq!(scene.hear(first, script.said_sum(script.sum(&challenge, first))), []);
+    let answer = scene.hear(second, script.said_sum(script.sum(&challenge, second)));
+    let [(to, Message::Sum(said, _))] = &answer[..] else { panic!("{answer:?}") };
     assert_eq!((&to[..], said.what.nonce), (&[script.parent][..], tuple.nonce));
     // Said again, it is the same.
     assert_eq!(scene.hear(script.parent, message), answer);
@@ -78,20 +79,18 @@ fn a_pair_answers_once_whatever_the_tree_says() {
     let mut scene = Scene::ready();
     let mut scripts = scene.scripts(0, b"M");
     let one = scripts.next().unwrap();
-    let two = scripts.find(|two| two.parent != one.parent).unwrap();
+    let two = scripts.find(|two| two.parent != one.parent && two.parent != one.children[0]).unwrap();
     let [first, second] = [&one, &two].map(|script| committed(&mut scene, script));
     assert_ne!(first.nonce, second.nonce);
     let ask = |scene: &mut Scene, script: &Script, from, more, nonce| {
         let challenge = script.challenge(&first, &all(script), more);
         scene.hear(from, script.signed(&challenge, nonce))
     };
-    // In the other's session; from the other parent; from a child; from the leader itself.
+    // From another parent; from a child.
     assert_eq!(ask(&mut scene, &two, two.parent, 1, first.nonce), []);
     assert_eq!(ask(&mut scene, &one, two.parent, 1, first.nonce), []);
     assert_eq!(ask(&mut scene, &one, one.children[0], 1, first.nonce), []);
-    let direct = ask(&mut scene, &one, 0, 1, first.nonce);
-    assert!(matches!(direct[..], [(_, Message::Refusal(_))]), "no star's pair: {direct:?}");
-    // From its parent it is answered, if the challenge is the one that was refused.
+    // From its parent it is answered.
     let answered = ask(&mut scene, &one, one.parent, 1, first.nonce);
     assert_eq!(answered.len(), 2, "passed on to both children");
     // Another one in the session convicts the leader, whoever passes it on.
@@ -104,6 +103,54 @@ fn a_pair_answers_once_whatever_the_tree_says() {
     for script in scene.scripts(0, b"M").skip(2).take(6) {
         scene.hear(script.parent, script.call());
         assert_eq!(ask(&mut scene, &script, script.parent, 3, first.nonce), []);
+        let direct = ask(&mut scene, &script, 0, 3, first.nonce);
+        assert!(matches!(direct[..], [(_, Message::Refusal(_))]), "{direct:?}");
+    }
+}
+
+/// For itself, for its branch, or by way of an account: whichever comes first, and once.
+#[test]
+fn a_pair_answers_once_whichever_way_it_is_named() {
+    let answers = |heard: &Heard| {
+        let answer = |(_, message): &(_, Message)| match message {
+            Message::Response(said) => Some(said.what.response),
+            Message::Account(said, _) => Some(said.what.response.what.response),
+            _ => None,
+        };
+        heard.iter().filter_map(answer).collect::<Vec<_>>()
+    };
+    let is_passed_on = |heard: &Heard| {
+        heard.iter().filter(|(_, message)| matches!(message, Message::Challenge(..))).count()
+    };
+    for (first, again) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut scene = Scene::ready();
+        let mut scripts = scene.scripts(0, b"M");
+        let (one, two) = (scripts.next().unwrap(), scripts.next().unwrap());
+        let tuple = committed(&mut scene, &one);
+        let ask = |own| if own { Ask::Own(tuple.nonce) } else { Ask::Branch(tuple.nonce) };
+        let challenge = one.challenge(&tuple, &all(&one), 7);
+        let heard = scene.hear(0, one.asked(&challenge, ask(first)));
+        assert_eq!((answers(&heard).len(), is_passed_on(&heard)), if first { (1, 0) } else { (0, 2) });
+        // In the same session, and in another: no new answer.
+        let other = two.challenge(&tuple, &all(&one), 9);
+        for message in [one.asked(&challenge, ask(again)), two.asked(&other, ask(again))] {
+            let new = scene.hear(0, message);
+            assert_eq!(is_passed_on(&new), 0);
+            assert!(answers(&new).iter().all(|answer| answers(&heard).contains(answer)), "{new:?}");
+            assert!(!new.iter().any(|(_, message)| matches!(message, Message::Sum(..))));
+        }
+        // Asked what it made of it, it tells the same.
+        let told = scene.hear(0, one.inquiry(&challenge));
+        let [told] = answers(&told)[..] else { panic!("{told:?}") };
+        assert!(!first || answers(&heard) == [told]);
+        let again = answers(&scene.hear(0, one.inquiry(&challenge)));
+        assert_eq!(again, [told]);
+        // It is right.
+        let (b, c) = terms(&scene.roster, &challenge, b"M");
+        let [r1, r2] = tuple.own.map(|bytes| CompressedEdwardsY(bytes).decompress().unwrap());
+        let s = Scalar::from_canonical_bytes(told).unwrap();
+        assert_eq!(EdwardsPoint::mul_base(&s), r1 + b * r2 + c * key(ME).public().point());
+        assert_eq!(scene.faults, []);
     }
 }
 
@@ -125,10 +172,10 @@ fn an_equivocating_leader_is_convicted_in_a_tree_too() {
     // The first still stands, and is passed on once.
     assert_eq!(scene.hear(script.parent, one), []);
     for child in script.children {
-        scene.hear(child, said_sum(script.sum(&first, child)));
+        scene.hear(child, script.said_sum(script.sum(&first, child)));
     }
     let answer = scene.hear(script.parent, script.signed(&first, tuple.nonce));
-    assert!(matches!(&answer[..], [(_, Message::Sum(said))] if said.what.challenge == first.id()));
+    assert!(matches!(&answer[..], [(_, Message::Sum(said, _))] if said.what.challenge == first.id()));
 }
 
 #[test]
@@ -137,22 +184,37 @@ fn z_holds_of_the_subtree_those_whose_tuples_are_here() {
     let script = scene.scripts(0, b"M").next().unwrap();
     scene.hear(script.parent, script.call());
     let [here, late] = script.children;
-    scene.hear(here, said_tuple(script.leaf(here)));
+    scene.hear(here, script.tuple(script.leaf(here)));
     let (_, tuple) = the_tuple(&scene.pass(PATIENCE));
     let ask = |scene: &mut Scene, signers: &[u16]| {
         let challenge = script.challenge(&tuple, signers, 7);
         scene.hear(script.parent, script.signed(&challenge, tuple.nonce))
     };
-    assert_eq!(ask(&mut scene, &[0, ME, here, late]), [], "no tuple of one of them");
     assert_eq!(ask(&mut scene, &[0, ME, script.parent]), [], "the sums are over both");
+    assert_eq!(ask(&mut scene, &[0, ME, late, script.parent]), [], "not over that one");
     assert_eq!(ask(&mut scene, &[0, here, script.parent]), [], "not the own bit");
     assert_eq!(ask(&mut scene, &[ME, here]), [], "too few for the own policy");
     let wide = Mask::from_bytes(vec![0xff; 3]).unwrap();
     let challenge = Challenge { mask: wide, ..script.challenge(&tuple, &[], 7) };
     assert_eq!(scene.hear(script.parent, script.signed(&challenge, tuple.nonce)), []);
     assert_eq!(scene.faults, [], "a parent may pass on what was not for this member");
-    let answered = ask(&mut scene, &[0, ME, here]);
+    // Who came late may be asked directly: the sums are over the others all the same.
+    let answered = ask(&mut scene, &[0, ME, here, late]);
     assert!(matches!(&answered[..], [(to, Message::Challenge(..))] if to[..] == [here]));
+}
+
+/// The same from the leader itself is its fault.
+#[test]
+fn a_leader_answers_for_what_it_asks_itself() {
+    let mut scene = Scene::ready();
+    let script = scene.scripts(0, b"M").next().unwrap();
+    let tuple = committed(&mut scene, &script);
+    let challenge = script.challenge(&tuple, &[ME], 7);
+    assert_eq!(scene.hear(script.parent, script.signed(&challenge, tuple.nonce)), []);
+    assert_eq!(scene.faults, []);
+    assert_eq!(scene.hear(0, script.signed(&challenge, tuple.nonce)), []);
+    let [fault] = &scene.faults[..] else { panic!("{:?}", scene.faults) };
+    assert_eq!((fault.culprit.get(), fault.kind), (0, FaultKind::InvalidPayload));
 }
 
 /// An application's own policy sees masks of its roster alone.
@@ -181,7 +243,7 @@ fn nothing_is_answered_that_is_not_validated() {
     let script = scene.scripts(0, b"M").next().unwrap();
     assert_eq!(scene.hear(script.parent, script.call()).len(), 1, "passed on");
     for child in script.children {
-        assert_eq!(scene.hear(child, said_tuple(script.leaf(child))), []);
+        assert_eq!(scene.hear(child, script.tuple(script.leaf(child))), []);
     }
     assert_eq!((scene.pass(PATIENCE), scene.asked), (vec![], 1));
     // Late, but once validated it commits at once.
@@ -191,19 +253,55 @@ fn nothing_is_answered_that_is_not_validated() {
     scene.tell(Command::Validated { digest: Digest::of(b"M"), accept: false });
     let challenge = script.challenge(&tuple, &all(&script), 7);
     assert_eq!(scene.hear(script.parent, script.signed(&challenge, tuple.nonce)), []);
-    // Forgotten: the pair is gone.
+    // The pair is for any statement: accepted after all, it is answered.
     scene.tell(Command::Forget { digest: Digest::of(b"M") });
     scene.validate(b"M");
-    assert_eq!(scene.hear(script.parent, script.signed(&challenge, tuple.nonce)), []);
+    assert_eq!(scene.hear(script.parent, script.signed(&challenge, tuple.nonce)).len(), 2);
     // And whoever still has the call does not bring it back.
     assert_eq!(scene.hear(script.parent, script.call()), []);
     assert_eq!(scene.faults, []);
 }
 
-/// Who committed had validated the statement, and answers though its leader has asked for more
-/// statements since than are kept.
+/// With a pair sent ahead a challenge may be the first that is heard of a statement: it is passed on
+/// at once, and answered once the statement is validated. The pair is spent on it either way.
 #[test]
-fn what_was_committed_to_is_answered_though_its_statement_gave_way() {
+fn a_challenge_is_passed_on_before_the_verdict_and_answered_after() {
+    for accept in [true, false] {
+        let mut scene = Scene::ready();
+        let script = scene.scripts(0, b"M").next().unwrap();
+        let tuple = committed(&mut scene, &script);
+        let other = Script { statement: b"new".to_vec(), ..script.clone() };
+        let session = scene.session(0, b"new", 7);
+        let other = Script { session, ..other };
+        let challenge = other.challenge(&tuple, &all(&other), 7);
+        let heard = scene.hear(other.parent, other.signed(&challenge, tuple.nonce));
+        assert_eq!((heard.len(), scene.asked), (2, 1), "passed on, and asked");
+        for child in other.children {
+            assert_eq!(scene.hear(child, other.said_sum(other.sum(&challenge, child))), []);
+        }
+        assert_eq!(scene.hear(0, other.inquiry(&challenge)), [], "nothing to tell yet");
+        let digest = Digest::of(b"new");
+        let heard = scene.tell(Command::Validated { digest, accept });
+        if accept {
+            let [(_, Message::Sum(..)), (to, Message::Account(said, Some(_)))] = &heard[..] else {
+                panic!("{heard:?}")
+            };
+            assert_eq!((&to[..], said.what.children.len()), (&[0][..], 2));
+            assert!(said.what.children.iter().all(|(_, quote)| quote.is_some()));
+        } else {
+            assert_eq!(heard, []);
+            assert_eq!(scene.hear(0, other.inquiry(&challenge)), []);
+        }
+        // Spent: on the statement that was validated all along there is no answer with it.
+        let challenge = script.challenge(&tuple, &all(&script), 7);
+        assert_eq!(scene.hear(script.parent, script.signed(&challenge, tuple.nonce)), []);
+        assert_eq!((scene.faults.len(), scene.asked), (0, 1));
+    }
+}
+
+/// A statement that gave way is asked about again, as in a star.
+#[test]
+fn what_gave_way_is_validated_again() {
     let mut scene = Scene::new(|mut config| {
         config.limits.statements = 1;
         config
@@ -212,43 +310,141 @@ fn what_was_committed_to_is_answered_though_its_statement_gave_way() {
     let two = Script { issued: one.issued.after(PATIENCE), ..two };
     scene.hear(one.parent, one.call());
     scene.validate(b"M");
-    let tuples = one.children.map(|child| scene.hear(child, said_tuple(one.leaf(child))));
+    let tuples = one.children.map(|child| scene.hear(child, one.tuple(one.leaf(child))));
     let (_, tuple) = the_tuple(&tuples[1]);
     scene.hear(two.parent, two.call());
     assert_eq!(scene.asked, 2);
     let challenge = one.challenge(&tuple, &all(&one), 7);
     assert_eq!(scene.hear(one.parent, one.signed(&challenge, tuple.nonce)).len(), 2, "passed on");
     let [first, second] = one.children;
-    scene.hear(first, said_sum(one.sum(&challenge, first)));
-    let answer = scene.hear(second, said_sum(one.sum(&challenge, second)));
-    assert!(matches!(&answer[..], [(_, Message::Sum(_))]));
+    scene.hear(first, one.said_sum(one.sum(&challenge, first)));
+    assert_eq!(scene.hear(second, one.said_sum(one.sum(&challenge, second))), []);
+    assert_eq!(scene.asked, 3);
+    assert!(matches!(&scene.validate(b"M")[..], [(_, Message::Sum(..))]));
 }
 
-/// A refusal takes the pair, whatever else is still known of the statement.
+/// A refusal takes the pair of a call, whatever else is still known of the statement.
 #[test]
-fn what_is_refused_since_is_neither_committed_to_nor_answered() {
+fn what_is_refused_since_is_not_committed_to() {
     let refuse = Command::Validated { digest: Digest::of(b"M"), accept: false };
     let mut scene = Scene::new(|mut config| {
         (config.limits.statements, config.limits.validated) = (1, 0);
         config
     });
-    let scripts: Vec<_> = scene.scripts(0, b"M").take(2).collect();
-    let [before, after] = &scripts[..] else { panic!() };
+    let script = scene.scripts(0, b"M").next().unwrap();
     let other = scene.scripts(0, b"N").next().unwrap();
-    let other = Script { issued: after.issued.after(PATIENCE), ..other };
-    for script in &scripts {
-        scene.hear(script.parent, script.call());
-    }
+    let other = Script { issued: script.issued.after(PATIENCE), ..other };
+    scene.hear(script.parent, script.call());
     scene.validate(b"M");
-    scene.hear(after.children[0], said_tuple(after.leaf(after.children[0])));
-    let [first, second] = before.children;
-    scene.hear(first, said_tuple(before.leaf(first)));
-    let (_, tuple) = the_tuple(&scene.hear(second, said_tuple(before.leaf(second))));
+    scene.hear(script.children[0], script.tuple(script.leaf(script.children[0])));
     scene.hear(other.parent, other.call());
     scene.tell(refuse);
-    let challenge = before.challenge(&tuple, &all(before), 7);
-    assert_eq!(scene.hear(before.parent, before.signed(&challenge, tuple.nonce)), []);
-    assert_eq!(scene.pass(PATIENCE), [], "nor is the other tuple sent");
+    assert_eq!(scene.pass(PATIENCE), []);
+}
+
+/// It commits for the time after with what its children commit to for the time after, and answers
+/// with that pair as with any other: for any one statement.
+#[test]
+fn a_sum_brings_a_tuple_for_the_time_after() {
+    let mut scene = Scene::ready();
+    let script = scene.scripts(0, b"M").next().unwrap();
+    let tuple = committed(&mut scene, &script);
+    let challenge = script.challenge(&tuple, &all(&script), 7);
+    scene.hear(script.parent, script.signed(&challenge, tuple.nonce));
+    let [first, second] = script.children;
+    scene.hear(first, script.said_sum(script.sum(&challenge, first)));
+    let answer = scene.hear(second, script.said_sum(script.sum(&challenge, second)));
+    let [(_, Message::Sum(_, ahead))] = &answer[..] else { panic!("{answer:?}") };
+    let ahead = &ahead.what;
+    assert_eq!((ahead.plan, &ahead.mask), (tuple.plan, &tuple.mask));
+    assert!(ahead.nonce != tuple.nonce && ahead.own != tuple.own);
+    for ((own, sum), r) in ahead.own.iter().zip(&ahead.sums).zip([4u64, 5]) {
+        let own = CompressedEdwardsY(*own).decompress().unwrap();
+        let sum = CompressedEdwardsY(*sum).decompress().unwrap();
+        assert_eq!(sum, own + EdwardsPoint::mul_base(&Scalar::from(2 * r)));
+    }
+    let other = Script { session: scene.session(0, b"N", 3), statement: b"N".to_vec(), ..script };
+    let challenge = other.challenge(ahead, &all(&other), 7);
+    let heard = scene.hear(other.parent, other.signed(&challenge, ahead.nonce));
+    let named: Vec<_> = heard
+        .iter()
+        .map(|(to, message)| match message {
+            Message::Challenge(_, Ask::Branch(nonce)) => (to[0], nonce.0[0]),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let mut children = other.children.map(|child| (child, child as u8 + 100));
+    children.sort_unstable();
+    assert_eq!(named, children);
+}
+
+/// What a child commits to for the time after counts only if it is for no more than before.
+#[test]
+fn what_comes_ahead_is_of_the_same_branch() {
+    let mask = |members: &[u16]| Mask::of(SIZE.into(), members.iter().copied());
+    for wrong in 0..7 {
+        let mut scene = Scene::ready();
+        let script = scene.scripts(0, b"M").next().unwrap();
+        let tuple = committed(&mut scene, &script);
+        let challenge = script.challenge(&tuple, &all(&script), 7);
+        scene.hear(script.parent, script.signed(&challenge, tuple.nonce));
+        let [first, second] = script.children;
+        let ahead = script.ahead(second);
+        let changed = match wrong {
+            0 => Tuple { mask: mask(&[second, first]), ..ahead },
+            1 => Tuple { mask: mask(&[]), ..ahead },
+            2 => Tuple { plan: PlanId([1; 32]), ..ahead },
+            3 => Tuple { leader: 2, ..ahead },
+            4 => Tuple { roster: RosterId([1; 32]), ..ahead },
+            5 => Tuple { nonce: script.leaf(second).nonce, ..ahead },
+            _ => Tuple { sums: tuple.sums, ..ahead },
+        };
+        let sum = Said::new(&key(second), script.sum(&challenge, second));
+        scene.hear(first, script.said_sum(script.sum(&challenge, first)));
+        let ahead = Said::new(&key(second), changed);
+        let answer = scene.hear(second, Message::Sum(sum, ahead));
+        let [(_, Message::Sum(_, ahead))] = &answer[..] else { panic!("{answer:?}") };
+        let mut kept = vec![ME, first];
+        kept.sort_unstable();
+        assert_eq!(ahead.what.mask.iter().collect::<Vec<_>>(), kept, "{wrong}");
+        assert_eq!(scene.faults, []);
+    }
+}
+
+/// It tells the leader what it has; to nobody else, and of no challenge that it has not seen.
+#[test]
+fn an_account_says_what_is_there() {
+    let mut scene = Scene::ready();
+    let script = scene.scripts(0, b"M").next().unwrap();
+    let tuple = committed(&mut scene, &script);
+    let challenge = script.challenge(&tuple, &all(&script), 7);
+    let unheard = scene.hear(0, script.inquiry(&challenge));
+    let [(_, Message::Refusal(said))] = &unheard[..] else { panic!("{unheard:?}") };
+    assert_eq!((said.what.nonce, said.what.challenge), (None, challenge.id()));
+    // It has not answered, and does once the challenge comes.
+    assert_eq!(scene.hear(script.parent, script.signed(&challenge, tuple.nonce)).len(), 2);
+    let [first, second] = script.children;
+    scene.hear(first, script.said_sum(script.sum(&challenge, first)));
+    assert_eq!(scene.hear(script.parent, script.inquiry(&challenge)), [], "not the leader");
+    let told = scene.hear(0, script.inquiry(&challenge));
+    let [(_, Message::Account(said, None))] = &told[..] else { panic!("{told:?}") };
+    let account = &said.what;
+    assert_eq!(account.tuple.what, tuple);
+    assert_eq!(Named::hash_all(account.children.iter().map(|(named, _)| named)), tuple.children);
+    for (named, quote) in account.children.iter() {
+        assert_eq!(*named, script.leaf(named.member).to_named());
+        let quoted = quote.as_ref().map(|quote| account.quoted(named, quote));
+        let sum = script.sum(&challenge, first);
+        let expected = (named.member == first).then(|| Said::new(&key(first), sum));
+        assert_eq!(quoted, expected);
+    }
+    // Once the other child has answered, it tells of that too, and with the same response.
+    scene.hear(second, script.said_sum(script.sum(&challenge, second)));
+    let told = scene.hear(0, script.inquiry(&challenge));
+    let [(_, Message::Account(later, Some(_)))] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(later.what.response, account.response);
+    assert!(later.what.children.iter().all(|(_, quote)| quote.is_some()));
+    assert_eq!(scene.faults, []);
 }
 
 #[test]
@@ -262,16 +458,17 @@ fn two_leaders_trees_do_not_mix() {
     // A tuple under the other leader's name, or for its session.
     let child = mine.children[0];
     let leaf = mine.leaf(child);
-    scene.hear(child, said_tuple(Tuple { leader: 2, ..leaf.clone() }));
-    scene.hear(child, said_tuple(Tuple { session: other.session.id(), ..leaf }));
+    scene.hear(child, mine.tuple(Tuple { leader: 2, ..leaf.clone() }));
+    scene.hear(child, mine.tuple(Tuple { plan: other.id, ..leaf.clone() }));
+    scene.hear(child, other.tuple(leaf));
     // Both wait in vain.
     let tuples = scene.pass(PATIENCE);
     assert_eq!(tuples.len(), 2);
     for (_, message) in &tuples {
-        let Message::Tuple(said) = message else { panic!() };
+        let Message::Tuple(said, _) = message else { panic!() };
         assert_eq!(said.what.mask.iter().collect::<Vec<_>>(), [ME]);
     }
-    let [Message::Tuple(first), Message::Tuple(second)] = [&tuples[0].1, &tuples[1].1] else {
+    let [Message::Tuple(first, _), Message::Tuple(second, _)] = [&tuples[0].1, &tuples[1].1] else {
         panic!()
     };
     assert_ne!(first.what.nonce, second.what.nonce);
@@ -306,19 +503,20 @@ fn a_childs_tuple_must_be_of_its_subtree() {
         Tuple { mask: raw([leaf.mask.as_bytes(), &[0]].concat()), ..leaf.clone() },
         Tuple { mask: raw(leaf.mask.as_bytes()[..1].to_vec()), ..leaf.clone() },
         Tuple { sums: [identity; 2], ..leaf.clone() },
-        Tuple { session: script.elsewhere(99), ..leaf.clone() },
+        Tuple { plan: PlanId([9; 32]), ..leaf.clone() },
+        Tuple { roster: RosterId([9; 32]), ..leaf.clone() },
         Tuple { leader: 99, ..leaf.clone() },
     ];
     // With the other child's here, a tuple that counted would end the wait.
-    scene.hear(second, said_tuple(script.leaf(second)));
+    scene.hear(second, script.tuple(script.leaf(second)));
     for tuple in wrong {
-        assert_eq!(scene.hear(first, said_tuple(tuple.clone())), [], "{tuple:?}");
+        assert_eq!(scene.hear(first, script.tuple(tuple.clone())), [], "{tuple:?}");
     }
     // Somebody else's tuple, passed on; and one of somebody who is no child.
-    assert_eq!(scene.hear(second, said_tuple(leaf.clone())), []);
-    assert_eq!(scene.hear(script.parent, said_tuple(script.leaf(script.parent))), []);
+    assert_eq!(scene.hear(second, script.tuple(leaf.clone())), []);
+    assert_eq!(scene.hear(script.parent, script.tuple(script.leaf(script.parent))), []);
     assert_eq!(scene.faults, []);
-    let (_, tuple) = the_tuple(&scene.hear(first, said_tuple(leaf)));
+    let (_, tuple) = the_tuple(&scene.hear(first, script.tuple(leaf)));
     assert_eq!(tuple.mask.count(), 3);
 }
 
@@ -330,14 +528,14 @@ fn the_last_tuple_of_a_child_counts() {
     scene.hear(script.parent, script.call());
     let [first, second] = script.children;
     let again = Tuple { nonce: NonceId([77; 16]), ..script.leaf(first) };
-    scene.hear(first, said_tuple(script.leaf(first)));
-    scene.hear(first, said_tuple(again));
-    let (_, tuple) = the_tuple(&scene.hear(second, said_tuple(script.leaf(second))));
+    scene.hear(first, script.tuple(script.leaf(first)));
+    scene.hear(first, script.tuple(again));
+    let (_, tuple) = the_tuple(&scene.hear(second, script.tuple(script.leaf(second))));
     let challenge = script.challenge(&tuple, &all(&script), 7);
     let passed_on = scene.hear(script.parent, script.signed(&challenge, tuple.nonce));
     let named = passed_on.iter().any(|(to, message)| {
         to[..] == [first]
-            && matches!(message, Message::Challenge(_, nonce) if *nonce == NonceId([77; 16]))
+            && matches!(message, Message::Challenge(_, ask) if *ask == Ask::Branch(NonceId([77; 16])))
     });
     assert!(named);
 }
@@ -352,10 +550,10 @@ fn points_and_scalars_that_are_none_are_malformed() {
     let none = [[0xff; 32]; 2];
     let tuples = [Tuple { own: none, ..leaf.clone() }, Tuple { sums: none, ..leaf.clone() }];
     for tuple in tuples {
-        assert_eq!(malformed(said_tuple(tuple)), Some(FaultKind::Malformed));
+        assert_eq!(malformed(script.tuple(tuple)), Some(FaultKind::Malformed));
     }
     let sum = Sum { sum: [0xff; 32], ..script.sum(&challenge, leaf.member) };
-    assert_eq!(malformed(said_sum(sum)), Some(FaultKind::Malformed));
+    assert_eq!(malformed(script.said_sum(sum)), Some(FaultKind::Malformed));
     let Message::Call(said, _) = script.call() else { panic!() };
     let other = Message::Call(said.clone(), bytes(b"another"));
     assert_eq!(malformed(other), Some(FaultKind::Malformed));
@@ -363,7 +561,7 @@ fn points_and_scalars_that_are_none_are_malformed() {
     assert_eq!(malformed(Message::Call(forged, bytes(b"M"))), Some(FaultKind::BadSignature));
     let nobody = Tuple { member: SIZE, ..leaf };
     assert_eq!(
-        malformed(Message::Tuple(Said::new(&key(3), nobody))),
+        malformed(Message::Tuple(Said::new(&key(3), nobody), script.session.id())),
         Some(FaultKind::BadSignature)
     );
 }
@@ -376,10 +574,10 @@ fn a_childs_sum_must_be_the_one_that_is_owed() {
     let tuple = committed(&mut scene, &script);
     let [first, second] = script.children;
     let challenge = script.challenge(&tuple, &all(&script), 7);
-    let early = said_sum(script.sum(&challenge, first));
+    let early = script.said_sum(script.sum(&challenge, first));
     assert_eq!(scene.hear(first, early), [], "before it was asked");
     scene.hear(script.parent, script.signed(&challenge, tuple.nonce));
-    assert_eq!(scene.hear(first, said_sum(script.sum(&challenge, first))), []);
+    assert_eq!(scene.hear(first, script.said_sum(script.sum(&challenge, first))), []);
     let right = script.sum(&challenge, second);
     let other = script.challenge(&tuple, &all(&script), 8);
     for wrong in [
@@ -387,13 +585,13 @@ fn a_childs_sum_must_be_the_one_that_is_owed() {
         Sum { challenge: other.id(), ..right.clone() },
         Sum { leader: 2, ..right.clone() },
     ] {
-        assert_eq!(scene.hear(second, said_sum(wrong)), []);
+        assert_eq!(scene.hear(second, script.said_sum(wrong)), []);
     }
-    assert_eq!(scene.hear(first, said_sum(right.clone())), [], "passed on");
+    assert_eq!(scene.hear(first, script.said_sum(right.clone())), [], "passed on");
     let twice = Sum { sum: [0; 32], ..script.sum(&challenge, first) };
-    assert_eq!(scene.hear(first, said_sum(twice)), []);
-    let answer = scene.hear(second, said_sum(right));
-    let [(_, Message::Sum(said))] = &answer[..] else { panic!("{answer:?}") };
+    assert_eq!(scene.hear(first, script.said_sum(twice)), []);
+    let answer = scene.hear(second, script.said_sum(right));
+    let [(_, Message::Sum(said, _))] = &answer[..] else { panic!("{answer:?}") };
     // Less the children's, it is the own answer.
     let sum = Scalar::from_canonical_bytes(said.what.sum).unwrap();
     let own = sum - Scalar::from(u64::from(first)) - Scalar::from(u64::from(second));
@@ -414,11 +612,11 @@ fn late_children_are_left_out() {
     let due = scene.cosigner.next_timeout().unwrap().since_epoch();
     assert_eq!(due, scene.now + PATIENCE / 3);
     let [first, second] = script.children;
-    scene.hear(first, said_tuple(script.leaf(first)));
+    scene.hear(first, script.tuple(script.leaf(first)));
     assert_eq!(scene.pass(PATIENCE / 3 - Duration::from_nanos(1)), []);
     let (_, tuple) = the_tuple(&scene.pass(Duration::from_nanos(1)));
     assert!(tuple.mask.contains(first) && !tuple.mask.contains(second));
-    assert_eq!(scene.hear(second, said_tuple(script.leaf(second))), []);
+    assert_eq!(scene.hear(second, script.tuple(script.leaf(second))), []);
     assert_eq!((scene.cosigner.next_timeout(), scene.pass(PATIENCE)), (None, vec![]));
     // Asked again, it says the same.
     let (_, again) = the_tuple(&scene.hear(script.parent, script.call()));
@@ -433,9 +631,9 @@ fn a_late_verdict_makes_no_late_child_early() {
     let script = scene.scripts(0, b"M").next().unwrap();
     scene.hear(script.parent, script.call());
     let [first, second] = script.children;
-    scene.hear(first, said_tuple(script.leaf(first)));
+    scene.hear(first, script.tuple(script.leaf(first)));
     assert_eq!(scene.pass(PATIENCE), []);
-    scene.hear(second, said_tuple(script.leaf(second)));
+    scene.hear(second, script.tuple(script.leaf(second)));
     let (_, tuple) = the_tuple(&scene.validate(b"M"));
     assert!(tuple.mask.contains(first) && !tuple.mask.contains(second));
 }
@@ -461,7 +659,8 @@ fn calls_that_are_not_for_this_member_are_nobodys_fault() {
     assert_eq!(without.hear(script.parent, script.call()), []);
     // A star is a tree too, of leaves.
     let Message::Call(said, _) = script.call() else { panic!() };
-    let star = Said::new(&key(0), Call { shape: Shape::Star, ..said.what });
+    let plan = Plan { shape: Shape::Star, ..said.what.plan.clone() };
+    let star = Said::new(&key(0), Call { plan, ..said.what });
     let (to, tuple) = the_tuple(&scene.hear(0, Message::Call(star, bytes(b"M"))));
     assert_eq!((to, tuple.mask.count(), tuple.own), (0, 1, tuple.sums));
 }

@@ -65,21 +65,28 @@ fn corrupt(grove: &mut Grove, seed: u64, faulty: [u16; 4]) {
     });
 }
 
-/// No honest member answers twice with one pair, directly or in a sum.
+/// No honest member answers twice with one pair: for itself, for its branch, or in an account.
 fn each_pair_answers_once(grove: &Grove, faulty: [u16; 4]) {
+    let mut challenges = BTreeMap::new();
     let mut answers = BTreeMap::new();
     for (_, _, message) in grove.log.borrow().iter() {
-        let (member, nonce, answer) = match message {
+        let (member, nonce, challenge, kind, answer) = match message {
             Message::Response(Said { what, .. }) => {
-                (what.member, what.nonce, (what.challenge, what.response))
+                (what.member, what.nonce, what.challenge, "own", what.response)
             }
-            Message::Sum(Said { what, .. }) => {
-                (what.member, what.nonce, (what.challenge, what.sum))
+            Message::Sum(Said { what, .. }, _) => {
+                (what.member, what.nonce, what.challenge, "sum", what.sum)
+            }
+            Message::Account(Said { what, .. }, _) => {
+                let what = &what.response.what;
+                (what.member, what.nonce, what.challenge, "own", what.response)
             }
             _ => continue,
         };
         if !faulty.contains(&member) {
-            let first = *answers.entry((member, nonce)).or_insert(answer);
+            let first = *challenges.entry((member, nonce)).or_insert(challenge);
+            assert_eq!(first, challenge, "a pair of {member} answers twice");
+            let first = *answers.entry((member, nonce, kind)).or_insert(answer);
             assert_eq!(first, answer, "a pair of {member} answers twice");
         }
     }

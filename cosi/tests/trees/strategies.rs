@@ -123,9 +123,9 @@ fn mixed(shape: Shape, parts: &[(u16, usize)], sessions: u8) -> Result<(), TestC
 #[test]
 fn every_strategy_ends_in_a_signature() {
     for strategy in 0..STRATEGIES {
-        for member in [1, 4, 9, 14] {
-            mixed(kary(3), &[(member, strategy)], 3).unwrap();
-            mixed(Shape::Groups, &[(member, strategy)], 3).unwrap();
+        for member in [1, 4, 14] {
+            mixed(kary(3), &[(member, strategy)], 2).unwrap();
+            mixed(Shape::Groups, &[(member, strategy)], 2).unwrap();
         }
     }
 }
