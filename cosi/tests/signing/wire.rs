@@ -269,7 +269,7 @@ fn values_out_of_range_are_refused() {
     encoding[1] = 2; // a mode that there is not
     assert!(Message::decode(&encoding).is_err());
     let mut encoding = seeded.message(1).encode();
-    encoding[0] = 10; // a message that there is not
+    encoding[0] = 13; // a message that there is not
     assert!(Message::decode(&encoding).is_err());
 }
 

@@ -79,7 +79,8 @@ fn a_pair_answers_once_whatever_the_tree_says() {
     let mut scene = Scene::ready();
     let mut scripts = scene.scripts(0, b"M");
     let one = scripts.next().unwrap();
-    let two = scripts.find(|two| two.parent != one.parent && two.parent != one.children[0]).unwrap();
+    let two =
+        scripts.find(|two| two.parent != one.parent && two.parent != one.children[0]).unwrap();
     let [first, second] = [&one, &two].map(|script| committed(&mut scene, script));
     assert_ne!(first.nonce, second.nonce);
     let ask = |scene: &mut Scene, script: &Script, from, more, nonce| {
@@ -130,7 +131,10 @@ fn a_pair_answers_once_whichever_way_it_is_named() {
         let ask = |own| if own { Ask::Own(tuple.nonce) } else { Ask::Branch(tuple.nonce) };
         let challenge = one.challenge(&tuple, &all(&one), 7);
         let heard = scene.hear(0, one.asked(&challenge, ask(first)));
-        assert_eq!((answers(&heard).len(), is_passed_on(&heard)), if first { (1, 0) } else { (0, 2) });
+        assert_eq!(
+            (answers(&heard).len(), is_passed_on(&heard)),
+            if first { (1, 0) } else { (0, 2) }
+        );
         // In the same session, and in another: no new answer.
         let other = two.challenge(&tuple, &all(&one), 9);
         for message in [one.asked(&challenge, ask(again)), two.asked(&other, ask(again))] {
@@ -175,7 +179,9 @@ fn an_equivocating_leader_is_convicted_in_a_tree_too() {
         scene.hear(child, script.said_sum(script.sum(&first, child)));
     }
     let answer = scene.hear(script.parent, script.signed(&first, tuple.nonce));
-    assert!(matches!(&answer[..], [(_, Message::Sum(said, _))] if said.what.challenge == first.id()));
+    assert!(
+        matches!(&answer[..], [(_, Message::Sum(said, _))] if said.what.challenge == first.id())
+    );
 }
 
 #[test]
@@ -193,7 +199,6 @@ fn z_holds_of_the_subtree_those_whose_tuples_are_here() {
     assert_eq!(ask(&mut scene, &[0, ME, script.parent]), [], "the sums are over both");
     assert_eq!(ask(&mut scene, &[0, ME, late, script.parent]), [], "not over that one");
     assert_eq!(ask(&mut scene, &[0, here, script.parent]), [], "not the own bit");
-    assert_eq!(ask(&mut scene, &[ME, here]), [], "too few for the own policy");
     let wide = Mask::from_bytes(vec![0xff; 3]).unwrap();
     let challenge = Challenge { mask: wide, ..script.challenge(&tuple, &[], 7) };
     assert_eq!(scene.hear(script.parent, script.signed(&challenge, tuple.nonce)), []);
@@ -203,13 +208,38 @@ fn z_holds_of_the_subtree_those_whose_tuples_are_here() {
     assert!(matches!(&answered[..], [(to, Message::Challenge(..))] if to[..] == [here]));
 }
 
+/// Too few for the own policy: the leader is told, for it may be less strict, and the pair is gone.
+#[test]
+fn a_challenge_to_too_few_is_refused_in_a_tree_too() {
+    for from_leader in [false, true] {
+        let mut scene =
+            Scene::new(|config| cosigner::Config { policy: Policy::Complete, ..config });
+        scene.validate(b"M");
+        let script = scene.scripts(0, b"M").next().unwrap();
+        let tuple = committed(&mut scene, &script);
+        let from = if from_leader { 0 } else { script.parent };
+        let few = script.challenge(&tuple, &all(&script), 7);
+        let heard = scene.hear(from, script.signed(&few, tuple.nonce));
+        let [(to, Message::Refusal(said))] = &heard[..] else { panic!("{heard:?}") };
+        assert_eq!((&to[..], said.what.nonce), (&[0][..], Some(tuple.nonce)));
+        let everybody: Vec<_> = (0..SIZE).collect();
+        let session = scene.session(0, b"M", 8);
+        let later = Script { session, ..script.clone() };
+        let enough = later.challenge(&tuple, &everybody, 7);
+        let heard = scene.hear(from, script.signed(&enough, tuple.nonce));
+        assert!(!heard.iter().any(|(_, m)| matches!(m, Message::Challenge(..) | Message::Sum(..))));
+        assert_eq!(scene.faults, []);
+    }
+}
+
 /// The same from the leader itself is its fault.
 #[test]
 fn a_leader_answers_for_what_it_asks_itself() {
     let mut scene = Scene::ready();
     let script = scene.scripts(0, b"M").next().unwrap();
     let tuple = committed(&mut scene, &script);
-    let challenge = script.challenge(&tuple, &[ME], 7);
+    let [one, other] = script.children;
+    let challenge = script.challenge(&tuple, &[0, one, other], 7);
     assert_eq!(scene.hear(script.parent, script.signed(&challenge, tuple.nonce)), []);
     assert_eq!(scene.faults, []);
     assert_eq!(scene.hear(0, script.signed(&challenge, tuple.nonce)), []);
@@ -236,6 +266,12 @@ fn a_policy_sees_no_mask_that_does_not_fit() {
     assert_eq!(scene.hear(script.parent, script.signed(&fits, tuple.nonce)).len(), 2);
 }
 
+/// The leader is told that the statement is not signed, and nothing else is said.
+fn declines(heard: &[(Vec<u16>, Message)]) {
+    let [(to, Message::Decline(said))] = heard else { panic!("{heard:?}") };
+    assert_eq!((&to[..], said.what.leader, said.what.member), (&[0][..], 0, ME));
+}
+
 #[test]
 fn nothing_is_answered_that_is_not_validated() {
     // Refused, or not yet validated: no tuple.
@@ -252,7 +288,7 @@ fn nothing_is_answered_that_is_not_validated() {
     // Refused since: no answer.
     scene.tell(Command::Validated { digest: Digest::of(b"M"), accept: false });
     let challenge = script.challenge(&tuple, &all(&script), 7);
-    assert_eq!(scene.hear(script.parent, script.signed(&challenge, tuple.nonce)), []);
+    declines(&scene.hear(script.parent, script.signed(&challenge, tuple.nonce)));
     // The pair is for any statement: accepted after all, it is answered.
     scene.tell(Command::Forget { digest: Digest::of(b"M") });
     scene.validate(b"M");
@@ -289,7 +325,7 @@ fn a_challenge_is_passed_on_before_the_verdict_and_answered_after() {
             assert_eq!((&to[..], said.what.children.len()), (&[0][..], 2));
             assert!(said.what.children.iter().all(|(_, quote)| quote.is_some()));
         } else {
-            assert_eq!(heard, []);
+            declines(&heard);
             assert_eq!(scene.hear(0, other.inquiry(&challenge)), []);
         }
         // Spent: on the statement that was validated all along there is no answer with it.
@@ -303,7 +339,7 @@ fn a_challenge_is_passed_on_before_the_verdict_and_answered_after() {
 #[test]
 fn what_gave_way_is_validated_again() {
     let mut scene = Scene::new(|mut config| {
-        config.limits.statements = 1;
+        (config.limits.statements, config.limits.validated) = (1, 0);
         config
     });
     let [one, two] = [b"M", b"N"].map(|statement| scene.scripts(0, statement).next().unwrap());
