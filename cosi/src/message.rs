@@ -239,8 +239,8 @@ pub enum Message {
     Single(Single),
 }
 
-/// A message whose signatures hold and whose points are decoded. [`Message::verify`] alone
-/// makes one; another roster's machine drops it.
+/// A message whose signatures hold, but for a [`Single`]'s, and whose points are decoded.
+/// [`Message::verify`] alone makes one; another roster's machine drops it.
 #[derive(Clone, Debug)]
 pub struct Verified<M> {
     pub(crate) roster: RosterId,

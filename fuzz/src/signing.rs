@@ -225,10 +225,15 @@ impl World {
             }
         }
         for event in output.events {
-            if let leader::Event::Signed { statement, signature, .. } = event {
-                assert!(holds(&signature, &statement), "a signature that does not hold");
-                self.signed = self.signed.wrapping_add(1);
-            }
+            let holds = match event {
+                leader::Event::Signed { statement, signature, .. } => holds(&signature, &statement),
+                leader::Event::Individual { statement, certificate, .. } => {
+                    certificate.verify(&*ROSTER, &statement, &Policy::Quorum).is_ok()
+                }
+                _ => continue,
+            };
+            assert!(holds, "a signature that does not hold");
+            self.signed = self.signed.wrapping_add(1);
         }
         output.faults.iter().for_each(|fault| self.excuse(0, fault));
     }
@@ -259,7 +264,7 @@ impl World {
         for event in output.events {
             let cosigner::Event::Validate { digest, .. } = event else { continue };
             let Some(cosigner) = self.cosigners.get_mut(&at) else { continue };
-            let verdict = cosigner::Command::Validated { digest, accept: true };
+            let verdict = cosigner::Command::Answered { digest, accept: true };
             let mut cx = Cx::new(self.now, &mut self.rng);
             if let Ok(step) = cosigner.handle_command(&mut cx, verdict) {
                 self.take_from(at, step);
