@@ -14,6 +14,7 @@ mod bounds;
 mod grove;
 mod honest;
 mod member;
+mod recovery;
 mod replays;
 mod scale;
 mod scene;
