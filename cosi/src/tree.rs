@@ -188,8 +188,8 @@ use borsh::{
     io::{Error, ErrorKind, Read},
 };
 
-pub use self::dealt::Tree;
 pub(crate) use self::branch::{Branch, Branches, Owed, Scope, add_up};
+pub use self::dealt::Tree;
 use crate::{domain::PLAN, mask::Mask, roster::RosterId, transcript::Hash, wire::Wire};
 
 /// The most children that a node of a tree has, the leader of a star aside.

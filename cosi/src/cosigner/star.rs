@@ -8,8 +8,8 @@ use crate::{
     blame,
     challenge::{Challenge, Terms},
     machine::{Cx, FaultKind, Index, To},
-    message::{Commitment, Message, Refusal, Response, Said},
     mask::Mask,
+    message::{Commitment, Message, Refusal, Response, Said},
     session::{Digest, Session, SessionId},
 };
 

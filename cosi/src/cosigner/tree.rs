@@ -194,7 +194,8 @@ impl Cosigner {
         let step = self.spend(from, leader, waiting, &terms);
         match verdict {
             Verdict::Accepted => step.and(self.respond(cx, leader, &id)),
-            _ => step.and(self.ask(leader, digest, &statement)),
+            Verdict::Refused => step,
+            Verdict::Unasked | Verdict::Asked => step.and(self.ask(leader, digest, &statement)),
         }
     }
 

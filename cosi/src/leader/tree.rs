@@ -19,8 +19,8 @@ use alloc::{
 
 use super::{
     Step,
-    desk::Desk,
     descent::{Descent, Verdict},
+    desk::Desk,
     grove::heads,
     open::{Open, Phase, patience},
 };
@@ -174,12 +174,7 @@ impl Open {
     }
 
     /// Asks all in the branches of an attempt that failed directly.
-    pub(super) fn descend(
-        &mut self,
-        desk: &Desk,
-        cx: &Cx<'_>,
-        id: &ChallengeId,
-    ) -> Option<Step> {
+    pub(super) fn descend(&mut self, desk: &Desk, cx: &Cx<'_>, id: &ChallengeId) -> Option<Step> {
         let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == *id)?;
         let inquiry = attempt.inquire(&desk.config)?;
         if matches!(self.phase, Phase::Challenged(current) if current == *id) {
@@ -231,7 +226,8 @@ impl Open {
             let mut branches = desk.grove.take(desk.config.me, false).unwrap_or_default();
             branches.extend(sound);
             branches.retain(|_, branch| {
-                let mut members = desk.config.roster.indices().filter(|i| branch.mask().contains(i.get()));
+                let mut members =
+                    desk.config.roster.indices().filter(|i| branch.mask().contains(i.get()));
                 members.all(|i| self.may_join(desk, i))
             });
             self.canopy = Canopy::new(branches, desk);
@@ -258,7 +254,8 @@ impl Open {
         let missing = core::mem::take(&mut trees.missing);
         for member in &missing {
             let parent = trees.tree.parent(member.get()).and_then(|parent| roster.index(parent));
-            let answered = desk.has_offer(*member) || self.attempts.iter().any(|a| a.asked(*member));
+            let answered =
+                desk.has_offer(*member) || self.attempts.iter().any(|a| a.asked(*member));
             // What is below a way that failed, or below somebody silent, tells nothing of its own.
             if let Some(parent) = parent.filter(|parent| answered && !missing.contains(parent)) {
                 trees.ways.insert((parent, *member));

@@ -160,7 +160,11 @@ fn a_pair_answers_once_whatever_the_session() {
     let reply = honest.hear(0, Message::Challenge(first.clone(), Ask::Own(nonce)));
     let response = responded(reply.clone()).what;
     assert_eq!((response.nonce, response.challenge), (nonce, first.what.id()));
-    assert_eq!(honest.hear(0, Message::Challenge(first.clone(), Ask::Own(nonce))), reply, "verbatim");
+    assert_eq!(
+        honest.hear(0, Message::Challenge(first.clone(), Ask::Own(nonce))),
+        reply,
+        "verbatim"
+    );
     // Another attempt, another statement: the same pair is gone, and saying so is no fault.
     for (statement, attempt) in [(b"M", 1), (b"N", 0)] {
         let second = ask(&honest, statement, attempt);
@@ -208,7 +212,11 @@ fn a_cosigner_answers_only_under_every_condition() {
     for said in bad {
         assert_eq!(honest.hear(0, Message::Challenge(said, Ask::Own(nonce))), None);
     }
-    assert_eq!(honest.hear(2, Message::Challenge(good.clone(), Ask::Own(nonce))), None, "by a relay");
+    assert_eq!(
+        honest.hear(2, Message::Challenge(good.clone(), Ask::Own(nonce))),
+        None,
+        "by a relay"
+    );
     let forged = Said {
         what: good.what.clone(),
         signature: Said::new(&key(2), honest.session(2, b"M", 0)).signature,
@@ -217,7 +225,10 @@ fn a_cosigner_answers_only_under_every_condition() {
     // Another leader cannot have it either.
     let session = honest.session(2, b"M", 0);
     let said = honest.challenge(&session, b"M", &commitment, EdwardsPoint::identity());
-    assert_eq!(refused(honest.hear(2, Message::Challenge(said, Ask::Own(nonce)))).what.nonce, Some(nonce));
+    assert_eq!(
+        refused(honest.hear(2, Message::Challenge(said, Ask::Own(nonce)))).what.nonce,
+        Some(nonce)
+    );
     // Nor does it commit to what it would not answer.
     let foreign = Session { roster: roster(5).id(), ..honest.session(0, b"M", 7) };
     let raw = Session { mode: Mode::Raw, ..honest.session(0, b"M", 7) };
@@ -227,7 +238,10 @@ fn a_cosigner_answers_only_under_every_condition() {
     }
     assert_eq!(honest.asked, []);
     assert!(honest.faults.iter().all(|fault| fault.evidence.is_none()));
-    assert_eq!(responded(honest.hear(0, Message::Challenge(good, Ask::Own(nonce)))).what.nonce, nonce);
+    assert_eq!(
+        responded(honest.hear(0, Message::Challenge(good, Ask::Own(nonce)))).what.nonce,
+        nonce
+    );
 }
 
 /// A_Z = O, by a member that knows the honest one's key: the sum of all secrets is public.

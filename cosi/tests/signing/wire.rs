@@ -235,17 +235,14 @@ fn formats_are_those_of_version_1() {
         (&[], "e8123ddd00efc5f76df484b0da399d5fe504929b8052ab96bdece2e75cccf5a8"),
         (&[(64, 8192)], "be5cbaea2792e292d6fb29ed4b2ee1c8ee2863fb61ff117a7f4b92b940fb48cf"),
         (
-            &[
-                (1 + SESSION + 2 + 32, 8192),
-                (1 + SESSION + 2 + 32 + 4 + 5 + 8 + 8 + 64, 32_768),
-            ],
+            &[(1 + SESSION + 2 + 32, 8192), (1 + SESSION + 2 + 32 + 4 + 5 + 8 + 8 + 64, 32_768)],
             "b447515edf1dba137a6b54d847c5d5da1c3a0672749225b72bb2e53332c7d339",
         ),
+        (&[(1 + TUPLE, 8192)], "945198c1b7fdfcbccb4b82381587c6cab5a1afde0cde3cd44953bd9a4bdc8ade"),
         (
-            &[(1 + TUPLE, 8192)],
-            "945198c1b7fdfcbccb4b82381587c6cab5a1afde0cde3cd44953bd9a4bdc8ade",
+            &[(1 + SUM + 64 + TUPLE, 8192)],
+            "5a8085fc0213eed12e402d75e18ded132f1bc8c26a4fd042decfeacfbb2d79c9",
         ),
-        (&[(1 + SUM + 64 + TUPLE, 8192)], "5a8085fc0213eed12e402d75e18ded132f1bc8c26a4fd042decfeacfbb2d79c9"),
         (&[], "4be2468252f8f7b920db52325f29824930563c936e17a3f981cf11788200c912"),
         (&[(1 + TUPLE, 8192)], "fc1d99bddc466b768af9c42885bdbbc387fa616c5d6d9c69a3063fbe72f64151"),
     ];

@@ -11,6 +11,7 @@
 
 mod attacks;
 mod bounds;
+mod framing;
 mod grove;
 mod honest;
 mod member;

@@ -79,7 +79,8 @@ fn a_pair_answers_once_whatever_the_tree_says() {
     let mut scene = Scene::ready();
     let mut scripts = scene.scripts(0, b"M");
     let one = scripts.next().unwrap();
-    let two = scripts.find(|two| two.parent != one.parent && two.parent != one.children[0]).unwrap();
+    let two =
+        scripts.find(|two| two.parent != one.parent && two.parent != one.children[0]).unwrap();
     let [first, second] = [&one, &two].map(|script| committed(&mut scene, script));
     assert_ne!(first.nonce, second.nonce);
     let ask = |scene: &mut Scene, script: &Script, from, more, nonce| {
@@ -130,7 +131,10 @@ fn a_pair_answers_once_whichever_way_it_is_named() {
         let ask = |own| if own { Ask::Own(tuple.nonce) } else { Ask::Branch(tuple.nonce) };
         let challenge = one.challenge(&tuple, &all(&one), 7);
         let heard = scene.hear(0, one.asked(&challenge, ask(first)));
-        assert_eq!((answers(&heard).len(), is_passed_on(&heard)), if first { (1, 0) } else { (0, 2) });
+        assert_eq!(
+            (answers(&heard).len(), is_passed_on(&heard)),
+            if first { (1, 0) } else { (0, 2) }
+        );
         // In the same session, and in another: no new answer.
         let other = two.challenge(&tuple, &all(&one), 9);
         for message in [one.asked(&challenge, ask(again)), two.asked(&other, ask(again))] {
@@ -175,7 +179,9 @@ fn an_equivocating_leader_is_convicted_in_a_tree_too() {
         scene.hear(child, script.said_sum(script.sum(&first, child)));
     }
     let answer = scene.hear(script.parent, script.signed(&first, tuple.nonce));
-    assert!(matches!(&answer[..], [(_, Message::Sum(said, _))] if said.what.challenge == first.id()));
+    assert!(
+        matches!(&answer[..], [(_, Message::Sum(said, _))] if said.what.challenge == first.id())
+    );
 }
 
 #[test]

@@ -26,9 +26,12 @@ fn one_silent_member_costs_time_once() {
             let mut grove = grove(20, shape);
             let silent = Rc::new(RefCell::new(true));
             let is_silent = silent.clone();
-            grove.corrupt([member], move |_, output| {
-                if *is_silent.borrow() { vec![] } else { honestly(output) }
-            });
+            grove.corrupt(
+                [member],
+                move |_, output| {
+                    if *is_silent.borrow() { vec![] } else { honestly(output) }
+                },
+            );
             let mut took = vec![];
             for number in 0..8u8 {
                 if number == 5 {
