@@ -209,6 +209,7 @@ pub enum Ask {
 /// What leader and cosigners say to each other.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "an account is rare, and a box shows in each match")]
 pub enum Message {
     /// The leader asks for commitments, so as to sign this statement.
     Announcement(Said<Session>, StatementBytes),

@@ -106,8 +106,9 @@ struct World {
     cosigners: BTreeMap<u16, Cosigner>,
     /// At most [`IN_FLIGHT`].
     queue: Vec<Sent>,
-    /// What each pair answered: at most as many as there were actions.
-    answered: BTreeMap<(u16, NonceId), Vec<u8>>,
+    /// What each pair answered, for its owner and, where that says so, for its branch: at most as
+    /// many as there were actions.
+    answered: BTreeMap<(u16, NonceId, bool), Vec<u8>>,
     /// From whom whom a corrupted message reached, (from, to).
     corrupted: BTreeSet<(u16, u16)>,
     signed: usize,
@@ -244,16 +245,23 @@ impl World {
             let leader_alone = receives(&to, member(0)) || self.shape != Shape::Star;
             assert!(leader_alone, "a cosigner speaks to its leader alone");
             let answer = if let Message::Response(Said { what, .. }) = &message {
-                Some((what.nonce, what.challenge, what.response))
+                Some((what.nonce, what.challenge, what.response, false))
+            } else if let Message::Account(Said { what, .. }, _) = &message {
+                let what = &what.response.what;
+                Some((what.nonce, what.challenge, what.response, false))
             } else if let Message::Sum(Said { what, .. }, _) = &message {
-                Some((what.nonce, what.challenge, what.sum))
+                Some((what.nonce, what.challenge, what.sum, true))
             } else {
                 None
             };
-            if let Some((nonce, challenge, answer)) = answer {
+            if let Some((nonce, challenge, answer, of_branch)) = answer {
                 let answer = [&challenge.0[..], &answer].concat();
-                let first = self.answered.entry((at, nonce)).or_insert_with(|| answer.clone());
+                let key = (at, nonce, of_branch);
+                let first = self.answered.entry(key).or_insert_with(|| answer.clone());
                 assert_eq!(*first, answer, "a nonce answers twice");
+                let other = self.answered.get(&(at, nonce, !of_branch));
+                let same = other.is_none_or(|other| other.starts_with(&challenge.0));
+                assert!(same, "a nonce answers two challenges");
             }
             let bytes = message.encode();
             for to in (0..SIZE).filter(|peer| receives(&to, member(*peer))) {
@@ -377,7 +385,7 @@ mod tests {
         assert_eq!(reached("nothing"), (0, 0, true));
         assert_eq!(reached("signed"), (1, 3, true));
         assert_eq!(reached("again"), (3, 9, true));
-        assert_eq!(reached("crash"), (1, 5, true));
+        assert_eq!(reached("crash"), (1, 4, true));
         assert_eq!(reached("corrupt"), (1, 3, false));
         for name in ["twice", "lost-call", "late"] {
             assert_eq!(reached(name), (1, 3, true), "{name}");

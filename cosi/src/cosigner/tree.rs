@@ -197,9 +197,8 @@ impl Cosigner {
         let step = self.spend(from, leader, waiting, &terms);
         match verdict {
             Verdict::Accepted => step.and(self.respond(cx, leader, &id)),
-            Verdict::Unasked | Verdict::Asked | Verdict::Refused => {
-                step.and(self.ask(leader, &session, &statement))
-            }
+            Verdict::Refused => step,
+            Verdict::Unasked | Verdict::Asked => step.and(self.ask(leader, &session, &statement)),
         }
     }
 

@@ -2,7 +2,11 @@
 
 use alloc::vec::Vec;
 
-use super::{Leader, Step, desk::Desk, open::Open};
+use super::{
+    Leader, Step,
+    desk::Desk,
+    open::{Open, Phase},
+};
 use crate::{
     machine::{Cx, Index},
     mask::Mask,
@@ -39,6 +43,12 @@ impl Open {
         let attempts: Vec<_> = attempts.collect();
         let answered = |step: Step, id| step.and(self.answered(desk, cx, &id));
         let step = attempts.into_iter().fold(Step::none(), answered);
+        if let Phase::Called(branches) = &mut self.phase
+            && branches.waive(member)
+            && branches.is_full()
+        {
+            return step.and(self.ask_the_missing(desk, cx));
+        }
         step.and(self.gather(desk, cx))
     }
 

@@ -102,7 +102,9 @@ impl<'a> Descent<'a> {
         let total = told.total();
         let Some(said) = &word.sum else {
             // What a child waits for itself it cannot have passed on.
-            return if total.is_some() { self.fail(parent, child) };
+            return if total.is_some() {
+                self.fail(parent, child)
+            };
         };
         if total.is_some_and(|total| total.to_bytes() == said.what.sum) {
             return;

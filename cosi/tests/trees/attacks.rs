@@ -76,12 +76,19 @@ pub(crate) fn send(to: To<Index>, message: Message) -> Deliveries<Node> {
 }
 
 /// Something said, changed, and signed again by who said it.
-pub(crate) fn again<T: cosi::message::Speech>(said: Said<T>, change: impl FnOnce(T) -> T) -> Said<T> {
+pub(crate) fn again<T: cosi::message::Speech>(
+    said: Said<T>,
+    change: impl FnOnce(T) -> T,
+) -> Said<T> {
     let key = key(said.what.speaker());
     Said::new(&key, change(said.what))
 }
 
-pub(crate) fn tuple(said: Said<Tuple>, session: SessionId, change: impl FnOnce(Tuple) -> Tuple) -> Message {
+pub(crate) fn tuple(
+    said: Said<Tuple>,
+    session: SessionId,
+    change: impl FnOnce(Tuple) -> Tuple,
+) -> Message {
     Message::Tuple(again(said, change), session)
 }
 
@@ -147,10 +154,8 @@ fn a_wrong_share_is_convicted() {
         let (mut grove, absent) = with(shape, member, |_, _, to, message| match message {
             Message::Sum(said, ahead) => send(to, Message::Sum(wrong_sum(said), ahead)),
             Message::Account(said, ahead) => {
-                let said = again(said, |what| Account {
-                    response: wrong_response(what.response),
-                    ..what
-                });
+                let said =
+                    again(said, |what| Account { response: wrong_response(what.response), ..what });
                 send(to, Message::Account(said, ahead))
             }
             Message::Response(said) => send(to, Message::Response(wrong_response(said))),

@@ -11,9 +11,12 @@
 
 mod attacks;
 mod bounds;
+mod declines;
+mod framing;
 mod grove;
 mod honest;
 mod member;
+mod recovery;
 mod replays;
 mod scale;
 mod scene;
