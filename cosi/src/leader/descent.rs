@@ -74,8 +74,13 @@ impl<'a> Descent<'a> {
             }
             self.look_at(member, reply);
         }
-        let (branch, _) = self.limb.word();
-        self.find_sound(branch.said.what.member);
+        let head = self.limb.owed.branch.said.what.member;
+        let Verdict { convicted, ways, strays, .. } = &self.verdict;
+        let nobody = convicted.is_empty() && ways.is_empty() && strays.is_empty();
+        if nobody && self.limb.is_late() {
+            self.fail_above(head); // and nobody told of another way
+        }
+        self.find_sound(head);
         self.verdict
     }
 
@@ -121,6 +126,13 @@ impl<'a> Descent<'a> {
 
     fn fail(&mut self, parent: Index, child: Index) {
         self.verdict.ways.insert((parent, child));
+    }
+
+    /// The way to this member.
+    fn fail_above(&mut self, member: u16) {
+        let above = self.tree.parent(member).and_then(|above| self.roster.index(above));
+        let way = above.zip(self.roster.index(member));
+        self.verdict.ways.extend(way);
     }
 
     /// What the leader has of the head.

@@ -157,8 +157,9 @@ impl Desk {
         self.grove.plant(cx, &self.config, self.drawn, &self.convicted)
     }
 
-    /// The member withheld its response to the end of a session.
+    /// The member withheld its response to the end of a session. It stands aside, too.
     pub(super) fn sit_out(&mut self, member: Index) {
+        self.grove.set_aside(member);
         self.bench.entry(member).or_default().sit_out();
     }
 

@@ -153,10 +153,16 @@ impl Limb {
         (&self.owed.branch, answer.map(|answer| &answer.said))
     }
 
+    /// Whether the sum came after the members were asked.
+    pub(super) const fn is_late(&self) -> bool {
+        self.late
+    }
+
     /// Keeps the sum that the head owes.
     pub(super) fn answer(&mut self, id: &ChallengeId, said: Said<Sum>, ahead: Branch) -> bool {
-        self.late = self.replies.is_some();
-        self.share().is_none() && self.owed.answer(id, said, ahead)
+        let kept = self.share().is_none() && self.owed.answer(id, said, ahead);
+        self.late |= kept && self.replies.is_some();
+        kept
     }
 }
 

@@ -72,8 +72,10 @@ pub(super) struct Trees {
 impl Open {
     /// Phase 1: a tree that is ready is challenged at once; another one is called.
     pub(super) fn start_tree(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Option<Step> {
-        let tried = desk.grove.is_tried(&desk.config) && self.has_time_for_a_tree(desk, cx.now());
-        let planted = desk.plant(cx).filter(|_| tried)?;
+        if !desk.grove.is_tried(&desk.config) || !self.has_time_for_a_tree(desk, cx.now()) {
+            return None;
+        }
+        let planted = desk.plant(cx)?;
         let (left, tree) = (desk.config.trees, planted.tree.clone());
         let (missing, ways, strays) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         self.trees = Some(Trees { left, tree, missing, ways, strays });

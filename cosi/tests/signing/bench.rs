@@ -43,9 +43,10 @@ fn whoever_withheld_to_the_end_of_a_failed_session_sits_out_the_next() {
     let withholds = Rc::new(Cell::new(true));
     let still = withholds.clone();
     world.corrupt([2], move |_, message| match message {
-        Message::Commitment(_) => as_it_is(message),
-        _ if still.get() => vec![],
-        _ => as_it_is(message),
+        // Its commitment comes all the same, and the leader could spend it next.
+        Message::Response(said) if still.get() => as_it_is(Message::Commitment(said.what.ahead)),
+        Message::Single(_) if still.get() => vec![],
+        other => as_it_is(other),
     });
     world.policy = Policy::Complete;
     world.announce(b"1");

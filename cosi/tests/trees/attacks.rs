@@ -280,7 +280,7 @@ fn a_parent_that_forgets_a_child_is_not_believed() {
 #[test]
 fn whoever_cannot_produce_its_children_is_silent() {
     for shape in SHAPES() {
-        let (grove, _, head, absent) = with_a_head(shape, |_, _, to, message| match message {
+        let (mut grove, _, head, absent) = with_a_head(shape, |_, _, to, message| match message {
             Message::Sum(said, ahead) => send(to, Message::Sum(wrong_sum(said), ahead)),
             Message::Account(said, ahead) => {
                 let said = again(said, |mut what| {
@@ -293,6 +293,9 @@ fn whoever_cannot_produce_its_children_is_silent() {
         });
         assert_eq!((absent, grove.attempts()), (vec![head], 2), "{shape:?}");
         assert_eq!(grove.sim.application().faults, []);
+        // It owes an account: it stands aside, and is not relied upon.
+        assert_eq!(grove.sign(b"y", u64::from(SIZE) - 1).1, [head]);
+        assert_eq!(grove.plans()[1].aside.iter().collect::<Vec<_>>(), [head]);
     }
 }
 

@@ -92,6 +92,24 @@ fn a_late_member_stands_aside() {
     assert_eq!((grove.attempts(), grove.sim.application().faults.len()), (3, 0));
 }
 
+/// A head that takes a little longer than the leader waits with what it says to it: its sum still
+/// completes the attempt, and it stands aside.
+#[test]
+fn a_late_sum_is_remembered() {
+    let tree = first_tree(13, kary(3));
+    let head = heads(&tree)[0];
+    let mut grove = grove(13, kary(3));
+    grove.sign(b"before", 13);
+    let [from, to] = [grove.at(head), grove.at(0)];
+    grove.sim.link(from, to, Latency::Fixed(Duration::from_millis(2150)));
+    let (_, absent, took) = grove.sign(b"late", 13);
+    assert_eq!((absent, grove.attempts()), (vec![], 2));
+    assert!(took > Duration::from_secs(2) && took < Duration::from_millis(2400), "{took:?}");
+    grove.sign(b"after", 12);
+    assert_eq!(grove.plans()[1].aside.iter().collect::<Vec<_>>(), [head]);
+    assert_eq!(grove.sim.application().faults, []);
+}
+
 /// Two members take turns at a wrong share and at silence: neither is let back in before it has
 /// answered, so they cost an attempt each, and not one after the other for ever.
 #[test]
