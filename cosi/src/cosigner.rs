@@ -103,8 +103,8 @@ pub struct Config {
     pub policy: Policy,
     /// What leaders may make it keep.
     pub limits: Limits,
-    /// Who may lead. `None`, the default: every member. Each that does takes up to 0.6 MB for the
-    /// statements that wait for a verdict, and as much as [`Limits`] says for trees: name the
+    /// Who may lead. `None`, the default: every member. Each that does takes up to 0.8 MB for
+    /// challenges that wait for a verdict or are answered, and as much as [`Limits`] says for trees: name the
     /// leaders where members are many and one of them may turn on this one.
     pub leaders: Option<Mask>,
 }

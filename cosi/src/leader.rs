@@ -151,9 +151,6 @@ impl Config {
 }
 
 /// How long a leader waits.
-///
-/// What honest members need goes up to the patience; the grace is a part of that, and the limit many
-/// times as long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// For all commitments, or all responses. Honest members that answer later than this cost
@@ -173,8 +170,7 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
-        let [patience, grace, limit, half] =
-            [2000, 200, 60_000, 30_000].map(Duration::from_millis);
+        let [patience, grace, limit, half] = [2000, 200, 60_000, 30_000].map(Duration::from_millis);
         Self { patience, grace, limit, individual: Some(half) }
     }
 }
@@ -202,7 +198,8 @@ pub enum Command {
     Announce {
         /// The statement, at most [`MAX_STATEMENT`](crate::message::MAX_STATEMENT) bytes, which this member signs too.
         statement: Vec<u8>,
-        /// Who must sign. Cosigners answer only if their own policy accepts the signers too.
+        /// Who must sign. Cosigners answer only if their own policy accepts the signers too: a
+        /// leader that is less strict learns that by their refusals, and tries again with more.
         policy: Policy,
     },
     /// Gives a session up, without an event.
