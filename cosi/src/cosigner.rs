@@ -7,8 +7,8 @@
 //! *Upon* the same challenge again: say the same again. *Upon* another one in its session: blame
 //! the leader. *Upon* a challenge whose pair is gone: refuse, with a fresh commitment.
 //!
-//! In a tree it relays too, and sums up for its subtree, if [`Limits::calls`] lets it: see
-//! [`tree`](crate::tree).
+//! In a tree it relays too, sums up for its subtree, and tells the leader what became of a challenge
+//! if that asks, if [`Limits::calls`] lets it: see [`tree`](crate::tree).
 //!
 //! Nothing is recorded: pairs live in memory alone, and a crash loses them and nothing else.
 //! Every leader has quotas of its own, and can exhaust nobody else's.

@@ -1,6 +1,6 @@
 //! One statement that is being signed: gather commitments, challenge, and again.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
     session::{Digest, Session},
     signature::{CollectiveSignature, Policy},
     transcript::{Hash, fresh},
-    tree::Branches,
+    tree::{Branches, Tree},
     wire::Wire,
 };
 
@@ -43,7 +43,9 @@ pub(super) struct Open {
     pub(super) attempts: Vec<Attempt>,
     /// One slot for each member.
     refusals: BTreeMap<Index, u8>,
-    /// The tree. `None`: everybody is asked directly.
+    /// The tree, if the session began with one.
+    pub(super) tree: Option<Arc<Tree>>,
+    /// What is known of it. `None`: everybody is asked directly.
     pub(super) trees: Option<Trees>,
     /// Who has committed in a branch, and is to be challenged there.
     pub(super) canopy: Canopy,
@@ -94,6 +96,7 @@ impl Open {
             phase: Phase::Gathering { graced: false },
             attempts: Vec::new(),
             refusals: BTreeMap::new(),
+            tree: None,
             trees: None,
             canopy: Canopy::default(),
         }

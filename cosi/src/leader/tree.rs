@@ -12,10 +12,7 @@
 //!    they committed to ahead, as do sound ones below those that failed, all others directly. After
 //!    the last such attempt, lead a star.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Step,
@@ -29,7 +26,7 @@ use crate::{
     machine::{Cx, Index, Time, To},
     mask::Mask,
     message::{Account, Call, Message, Said, Sum},
-    tree::{Branch, Branches, Tree},
+    tree::{Branch, Branches},
 };
 
 /// The branches that are to be challenged next, and whom they are of.
@@ -56,11 +53,10 @@ impl Canopy {
 }
 
 /// What a session over trees knows of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Trees {
     /// How many attempts over a tree are left.
     pub(super) left: u8,
-    tree: Arc<Tree>,
     /// Who had a place in the tree and did not come with the tuples.
     missing: BTreeSet<Index>,
     /// The ways in the tree that failed.
@@ -76,12 +72,12 @@ impl Open {
             return None;
         }
         let planted = desk.plant(cx)?;
-        let (left, tree) = (desk.config.trees, planted.tree.clone());
-        let (missing, ways, strays) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        self.trees = Some(Trees { left, tree, missing, ways, strays });
+        self.tree = Some(planted.tree.clone());
+        self.trees = Some(Trees { left: desk.config.trees, ..Trees::default() });
         if let Some(ahead) = desk.grove.take(desk.config.me, true) {
             self.canopy = Canopy::new(ahead, desk);
             if let Some(chosen) = self.chosen(desk) {
+                self.note_missing(desk);
                 let announce = self.announce_again(desk);
                 return Some(announce.and(self.challenge(desk, cx, chosen)));
             }
@@ -127,12 +123,16 @@ impl Open {
         if let Phase::Called(branches) = core::mem::replace(&mut self.phase, gathering) {
             self.canopy = Canopy::new(branches.into_branches(), desk);
         }
-        if let Some(trees) = &mut self.trees {
-            let missing = |i: &Index| trees.tree.contains(i.get()) && !self.canopy.covers(*i);
-            let others = desk.config.roster.indices().filter(|i| *i != desk.config.me);
-            trees.missing = others.filter(missing).collect();
-        }
+        self.note_missing(desk);
         self.gather_anew(desk, cx)
+    }
+
+    /// Remembers who has a place in the tree and is in none of its branches.
+    fn note_missing(&mut self, desk: &Desk) {
+        let (Some(tree), Some(trees)) = (&self.tree, &mut self.trees) else { return };
+        let others = desk.config.roster.indices().filter(|i| *i != desk.config.me);
+        let missing = others.filter(|i| tree.contains(i.get()) && !self.canopy.covers(*i));
+        trees.missing = missing.collect();
     }
 
     /// Phase 4: a branch responds.
@@ -164,6 +164,12 @@ impl Open {
         ahead: Option<&Branch>,
     ) -> Step {
         let id = said.what.response.what.challenge;
+        // So that all accounts together are no longer than the tree is large.
+        let is_parent =
+            |at: u16| self.tree.as_ref().and_then(|tree| tree.parent(at)) == Some(from.get());
+        if !said.what.children.iter().all(|(named, _)| is_parent(named.member)) {
+            return Step::none();
+        }
         let told = (said.clone(), ahead.cloned());
         let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == id);
         let Some(attempt) = attempt else { return Step::none() };
@@ -195,13 +201,15 @@ impl Open {
     ) -> (Step, BTreeMap<Index, Branch>) {
         let (mut step, mut sound) = (Step::none(), BTreeMap::new());
         let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == *id);
-        let (Some(attempt), Some(trees)) = (attempt, &mut self.trees) else { return (step, sound) };
+        let (Some(attempt), Some(tree)) = (attempt, &self.tree) else { return (step, sound) };
         for limb in attempt.limbs.values() {
             let Some(replies) = &limb.replies else { continue };
-            let descent = Descent::new(&desk.config.roster, &trees.tree, limb, replies);
+            let descent = Descent::new(&desk.config.roster, tree, limb, replies);
             let Verdict { convicted, ways, strays, sound: below } = descent.judge();
-            trees.ways.extend(ways);
-            trees.strays.extend(strays);
+            if let Some(trees) = &mut self.trees {
+                trees.ways.extend(ways);
+                trees.strays.extend(strays);
+            }
             sound.extend(below);
             for (member, evidence) in convicted {
                 step = step.and(desk.convict(member, evidence));
@@ -251,11 +259,11 @@ impl Open {
 
     /// Whoever was on a way that failed stands aside from the next session on.
     fn stand_aside(&mut self, desk: &mut Desk) {
-        let Some(trees) = &mut self.trees else { return };
+        let (Some(tree), Some(trees)) = (&self.tree, &mut self.trees) else { return };
         let (roster, me) = (&desk.config.roster, desk.config.me);
         let missing = core::mem::take(&mut trees.missing);
         for member in &missing {
-            let parent = trees.tree.parent(member.get()).and_then(|parent| roster.index(parent));
+            let parent = tree.parent(member.get()).and_then(|parent| roster.index(parent));
             let answered =
                 desk.has_offer(*member) || self.attempts.iter().any(|a| a.asked(*member));
             // What is below a way that failed, or below somebody silent, tells nothing of its own.
