@@ -18,7 +18,7 @@ use super::{
     Step,
     descent::{Descent, Verdict},
     desk::Desk,
-    grove::heads,
+    grove::{Planted, heads},
     open::{Open, Phase, patience},
 };
 use crate::{
@@ -84,6 +84,11 @@ impl Open {
             let unspent = core::mem::take(&mut self.canopy).branches;
             unspent.into_values().for_each(|branch| desk.grove.keep(branch, &desk.config));
         }
+        Some(self.call(desk, cx, planted))
+    }
+
+    /// Calls for the commitments of the tree.
+    fn call(&mut self, desk: &mut Desk, cx: &Cx<'_>, planted: Planted) -> Step {
         let issued = desk.grove.issue(cx.now());
         let config = &desk.config;
         let children = heads(&planted.tree, config);
@@ -98,7 +103,7 @@ impl Open {
         self.phase = Phase::Called(branches);
         // Whoever stands aside need not wait for the tree.
         let aside = self.announcement_to(desk, |i| !planted.tree.contains(i.get()));
-        Some(Step::none().send(To::Some(heads), call).and(aside))
+        Step::none().send(To::Some(heads), call).and(aside)
     }
 
     /// Phase 2: a branch commits.
@@ -233,19 +238,39 @@ impl Open {
         // Under a new name, so that whoever committed for the old one commits anew.
         self.session.attempt = self.session.attempt.saturating_add(1);
         if left > 0 && self.has_time_for_a_tree(desk, cx.now()) {
-            let mut branches = desk.grove.take(desk.config.me, false).unwrap_or_default();
-            branches.extend(sound);
-            branches.retain(|_, branch| {
-                let mut members =
-                    desk.config.roster.indices().filter(|i| branch.mask().contains(i.get()));
-                members.all(|i| self.may_join(desk, i))
-            });
-            self.canopy = Canopy::new(branches, desk);
+            self.canopy = Canopy::new(self.untouched(desk, sound), desk);
         }
         if self.canopy.branches.is_empty() {
             self.leave_trees(desk);
         }
         self.gather_anew(desk, cx)
+    }
+
+    /// The sound branches, and whatever the other ones committed to ahead that nothing was found
+    /// against: nobody stands in two.
+    fn untouched(
+        &self,
+        desk: &mut Desk,
+        sound: BTreeMap<Index, Branch>,
+    ) -> BTreeMap<Index, Branch> {
+        let ahead = desk.grove.take(desk.config.me, false).unwrap_or_default();
+        let roster = &desk.config.roster;
+        let failed = |member: Index| {
+            self.trees.as_ref().is_some_and(|trees| {
+                let Trees { ways, strays, .. } = trees;
+                strays.contains(&member) || ways.iter().any(|(a, b)| [*a, *b].contains(&member))
+            })
+        };
+        let mut branches = BTreeMap::<Index, Branch>::new();
+        for (head, branch) in sound.into_iter().chain(ahead) {
+            let apart = branches.values().all(|other| other.mask().is_disjoint(branch.mask()));
+            let joins = |at| roster.index(at).is_some_and(|i| self.may_join(desk, i) && !failed(i));
+            let all_join = branch.mask().iter().all(joins);
+            if apart && all_join {
+                branches.insert(head, branch);
+            }
+        }
+        branches
     }
 
     /// Goes on as a star.

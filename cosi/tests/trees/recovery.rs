@@ -314,3 +314,45 @@ fn children_left_out_ahead_are_missed() {
     assert!(grove.plans()[1].aside.contains(head));
     assert_eq!(grove.sim.application().faults, []);
 }
+
+/// Of the branches that failed, what they committed to ahead for other statements is of no use
+/// either; of the others it is, and nobody is counted twice.
+#[test]
+fn what_came_ahead_for_others_serves_a_retry() {
+    let tree = first_tree(40, kary(3));
+    let head = heads(&tree)[0];
+    let mut grove = grove(40, kary(3));
+    let lies = Rc::new(RefCell::new(false));
+    let is_lying = lies.clone();
+    grove.corrupt([head], move |_, output| {
+        let lie = |(to, message)| match message {
+            Message::Sum(said, ahead) => send(to, Message::Sum(wrong_sum(said), ahead)),
+            Message::Account(said, ahead) => {
+                let said = again(said, |mut what| {
+                    what.response = wrong_response(what.response);
+                    what
+                });
+                send(to, Message::Account(said, ahead))
+            }
+            other => send(to, other),
+        };
+        if *is_lying.borrow() {
+            output.into_iter().flat_map(lie).collect()
+        } else {
+            honestly(output)
+        }
+    });
+    for statement in [b"one.", b"two."] {
+        grove.announce(0, statement, cosi::Policy::Complete);
+    }
+    grove.run();
+    *lies.borrow_mut() = true;
+    for statement in [b"next", b"last"] {
+        grove.announce(0, statement, cosi::Policy::Weight(39));
+    }
+    grove.run();
+    for statement in [b"next", b"last"] {
+        assert_eq!(grove.signed(statement).1, [head]);
+    }
+    assert_eq!(grove.said("call"), 2 * 39);
+}
