@@ -9,8 +9,8 @@
 //! refuse, with a fresh commitment. *Upon* anything about a statement that the application turned
 //! down: decline. *Upon* a poll, which asks for a single signature: sign alone.
 //!
-//! In a tree it relays too, and sums up for its subtree, if [`Limits::calls`] lets it: see
-//! [`tree`](crate::tree).
+//! In a tree it relays too, sums up for its subtree, and tells the leader what became of a challenge
+//! if that asks, if [`Limits::calls`] lets it: see [`tree`](crate::tree).
 //!
 //! Nothing is recorded: pairs live in memory alone, and a crash loses them and nothing else.
 //! Every leader has quotas of its own, and can exhaust nobody else's.

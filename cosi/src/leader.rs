@@ -7,7 +7,8 @@
 //! attempt open, and try again without those who owe it a response; a valid one lets its sender
 //! back, and may still complete the old attempt (Ruffing et al. 2022, ROAST).
 //!
-//! With another [`Shape`] than a star it tries trees first: see [`tree`](crate::tree).
+//! With another [`Shape`] than a star it tries a tree first, at most [`Config::trees`] times a
+//! session: see [`tree`](crate::tree).
 //!
 //! - Whenever members whose weight meets the policy are honest and answer within the patience,
 //!   the statement is signed, after at most F + 1 attempts against F disruptors, trees aside. One
@@ -23,6 +24,8 @@
 //! - A member that owes an overdue response when a session ends, or any when it fails, sits out
 //!   the next ones, first one, then twice as many each time, at most 64, unless the policy cannot
 //!   be met without it. So does one that refuses in a second session and has not signed since.
+//! - A member that did not answer when it was asked for a commitment is asked in each session, and
+//!   waited for in none until it has answered, unless the policy cannot be met without it.
 //! - Nothing is recorded: a crash loses the open sessions, and nothing else.
 //!
 //! ```
@@ -134,15 +137,15 @@ pub struct Config {
     pub limits: Limits,
     /// The shape of its trees. A star, the default, is no tree: it asks everybody directly.
     pub shape: Shape,
-    /// How many trees it tries in a session before it asks everybody directly. A tree takes at most
-    /// four times the patience, and none is tried that might end in the second half of
+    /// k: how often it tries a tree in a session before it asks everybody directly. A try takes at
+    /// most four times the patience, and there is none that might end in the second half of
     /// [`Timing::limit`].
     pub trees: u8,
 }
 
 impl Config {
     /// The accountable mode over a star, with the default timing and limits. With another shape,
-    /// two trees a session.
+    /// two tries a session.
     pub fn new(roster: Roster, me: Index, key: Arc<SigningKey>) -> Self {
         let (timing, limits) = (Timing::default(), Limits::default());
         let (mode, shape) = (Mode::Accountable, Shape::Star);
@@ -180,7 +183,7 @@ impl Default for Timing {
 pub struct Limits {
     /// Open sessions. One more is an error of the caller's.
     pub sessions: usize,
-    /// Unspent commitments a member. The oldest goes first.
+    /// Unspent commitments a member, and tuples a child in the tree. The oldest goes first.
     pub offers: usize,
 }
 

@@ -92,8 +92,8 @@ impl<'a> Descent<'a> {
         let word = if is_head { Some(self.of_head()) } else { self.of_child(parent, member) };
         match (word, reply) {
             (Some(word), Reply::Account(told)) => self.compare(parent, member, &word, told),
-            // The leader knows whether it has asked its child, and a pair may be gone.
-            (Some(_), Reply::Refused) if !is_head => self.fail(parent, member),
+            // Its parent has not passed the challenge on, or its pair was gone.
+            (Some(_), Reply::Refused) => self.fail(parent, member),
             (None, _) if self.claims(parent, member) => self.fail(parent, member),
             _ => {}
         }
@@ -190,13 +190,13 @@ impl<'a> Descent<'a> {
     }
 
     fn is_sound(&self, ahead: &Branch) -> bool {
-        let members = self.roster.indices().filter(|i| ahead.mask().contains(i.get()));
+        let mut members = ahead.mask().iter().map(|at| self.roster.index(at));
         let failed = |i: &Index| {
             let Verdict { convicted, ways, strays, .. } = &self.verdict;
             strays.contains(i)
                 || convicted.iter().any(|(culprit, _)| culprit == i)
                 || ways.iter().any(|(from, to)| from == i || to == i)
         };
-        members.into_iter().all(|i| self.told(i).is_some_and(Told::is_right) && !failed(&i))
+        members.all(|i| i.is_some_and(|i| self.told(i).is_some_and(Told::is_right) && !failed(&i)))
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     vec::Vec,
 };
 use core::time::Duration;
@@ -21,7 +22,7 @@ use crate::{
     session::{Digest, Session},
     signature::{CollectiveSignature, Policy},
     transcript::{Hash, fresh},
-    tree::{Branch, Branches},
+    tree::{Branch, Branches, Tree},
     wire::Wire,
 };
 
@@ -53,7 +54,9 @@ pub(super) struct Open {
     pub(super) declined: BTreeSet<Index>,
     /// The single signatures. `None`: nobody is asked for any.
     pub(super) singles: Option<Singles>,
-    /// The tree. `None`: everybody is asked directly.
+    /// The tree, if the session began with one.
+    pub(super) tree: Option<Arc<Tree>>,
+    /// What is known of it. `None`: everybody is asked directly.
     pub(super) trees: Option<Trees>,
     /// Who has committed in a branch, and is to be challenged there.
     pub(super) canopy: Canopy,
@@ -108,6 +111,7 @@ impl Open {
             refusals: BTreeMap::new(),
             declined: BTreeSet::new(),
             singles,
+            tree: None,
             trees: None,
             canopy: Canopy::default(),
         }

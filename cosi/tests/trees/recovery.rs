@@ -3,14 +3,15 @@
 use std::{cell::RefCell, collections::BTreeSet, rc::Rc, time::Duration};
 
 use cosi::{
-    message::Message,
+    mask::Mask,
+    message::{Ask, Message, Tuple},
     sim::{Boundary, Crash, Latency, When},
     tree::Shape,
 };
 
 use crate::{
     attacks::{again, first_tree, heads, send, wrong_response, wrong_sum},
-    grove::{grove, honestly, kary},
+    grove::{grove, honestly, kary, tuned},
 };
 
 const HOP: Duration = Duration::from_millis(50);
@@ -250,4 +251,108 @@ fn trees_of_no_use_sit_out() {
     assert_eq!(calls, [1, 0, 1, 0, 0, 1, 0, 0]);
     let seeds: BTreeSet<_> = grove.plans().into_iter().map(|plan| plan.seed).collect();
     assert_eq!(seeds.len(), 3);
+}
+
+/// At most k attempts over a tree: the last one is a star's.
+#[test]
+fn a_tree_is_tried_so_often_and_no_more() {
+    let tree = first_tree(40, kary(3));
+    let liar = heads(&tree)[0];
+    for (trees, over_trees) in [(0, 0), (1, 1), (2, 2), (3, 2)] {
+        let mut grove = tuned(40, kary(3), |mut config| {
+            config.leader.trees = trees;
+            config
+        });
+        grove.corrupt([liar], |_, output| {
+            let lie = |(to, message)| match message {
+                Message::Sum(said, ahead) => send(to, Message::Sum(wrong_sum(said), ahead)),
+                Message::Account(said, ahead) => {
+                    let said = again(said, |mut what| {
+                        what.response = wrong_response(what.response);
+                        what
+                    });
+                    send(to, Message::Account(said, ahead))
+                }
+                other => send(to, other),
+            };
+            output.into_iter().flat_map(lie).collect()
+        });
+        grove.sign(b"x", 39);
+        let log = grove.log.borrow();
+        let branches = log.iter().filter_map(|(from, _, message)| match message {
+            Message::Challenge(said, Ask::Branch(_)) if *from == 0 => Some(said.what.id()),
+            _ => None,
+        });
+        assert_eq!(branches.collect::<BTreeSet<_>>().len(), over_trees, "{trees}");
+    }
+}
+
+/// A head that leaves its children out of what it commits to ahead: they are asked directly, and it
+/// stands aside.
+#[test]
+fn children_left_out_ahead_are_missed() {
+    let tree = first_tree(13, kary(3));
+    let head = heads(&tree)[0];
+    let mut grove = grove(13, kary(3));
+    grove.corrupt([head], |_, output| {
+        let alone = |(to, message)| match message {
+            Message::Sum(said, ahead) => {
+                let ahead = again(ahead, |what| {
+                    let mask = Mask::of(13, [what.member]);
+                    Tuple { mask, sums: what.own, ..what }
+                });
+                send(to, Message::Sum(said, ahead))
+            }
+            other => send(to, other),
+        };
+        output.into_iter().flat_map(alone).collect()
+    });
+    grove.sign(b"x", 13);
+    let (_, absent, _) = grove.sign(b"y", 9);
+    assert!(absent.iter().all(|member| tree.subtree(head).contains(*member)));
+    assert_eq!(grove.sign(b"z", 9).1, vec![0u16; 0]);
+    assert!(grove.plans()[1].aside.contains(head));
+    assert_eq!(grove.sim.application().faults, []);
+}
+
+/// Of the branches that failed, what they committed to ahead for other statements is of no use
+/// either; of the others it is, and nobody is counted twice.
+#[test]
+fn what_came_ahead_for_others_serves_a_retry() {
+    let tree = first_tree(40, kary(3));
+    let head = heads(&tree)[0];
+    let mut grove = grove(40, kary(3));
+    let lies = Rc::new(RefCell::new(false));
+    let is_lying = lies.clone();
+    grove.corrupt([head], move |_, output| {
+        let lie = |(to, message)| match message {
+            Message::Sum(said, ahead) => send(to, Message::Sum(wrong_sum(said), ahead)),
+            Message::Account(said, ahead) => {
+                let said = again(said, |mut what| {
+                    what.response = wrong_response(what.response);
+                    what
+                });
+                send(to, Message::Account(said, ahead))
+            }
+            other => send(to, other),
+        };
+        if *is_lying.borrow() {
+            output.into_iter().flat_map(lie).collect()
+        } else {
+            honestly(output)
+        }
+    });
+    for statement in [b"one.", b"two."] {
+        grove.announce(0, statement, cosi::Policy::Complete);
+    }
+    grove.run();
+    *lies.borrow_mut() = true;
+    for statement in [b"next", b"last"] {
+        grove.announce(0, statement, cosi::Policy::Weight(39));
+    }
+    grove.run();
+    for statement in [b"next", b"last"] {
+        assert_eq!(grove.signed(statement).1, [head]);
+    }
+    assert_eq!(grove.said("call"), 2 * 39);
 }
