@@ -3,9 +3,11 @@
 use cosi::{
     Policy,
     cosigner::Limits,
-    machine::FaultKind,
-    message::{Ask, Message, Said},
+    machine::{FaultKind, Time},
+    mask::Mask,
+    message::{Ask, Call, Message, Poll, Said},
     session::Session,
+    tree::{Plan, Shape},
 };
 use curve25519_dalek::{EdwardsPoint, Scalar};
 
@@ -51,4 +53,26 @@ fn whoever_brings_a_leaders_announcements_again_spends_none_of_its_room() {
     let own = EdwardsPoint::mul_base(&Scalar::ONE);
     let said = honest.challenge(&honest.session(0, b"M", 0), b"M", &offer.what, own);
     responded(honest.hear(0, Message::Challenge(said, Ask::Own(offer.what.nonce))));
+}
+
+/// What is passed on down a tree is held to the same rule, and so is what asks for single
+/// signatures.
+#[test]
+fn no_message_shows_a_statement_under_the_name_of_another() {
+    let honest = honest();
+    let session = honest.session(0, b"evil", 0);
+    let plan = Plan { shape: Shape::Groups, seed: [1; 32], aside: Mask::empty(4) };
+    let call = Call { session: session.clone(), plan, issued: Time::default(), patience: 1 };
+    let call = Said::new(&key(0), call);
+    let poll = Said::new(&key(0), Poll { session });
+    let shown = |statement: &[u8]| {
+        let statement = bytes(statement);
+        let messages = [
+            Message::Call(call.clone(), statement.clone()),
+            Message::Poll(poll.clone(), statement),
+        ];
+        messages.map(|message| message.verify(&honest.roster).err())
+    };
+    assert_eq!(shown(b"good"), [Some(FaultKind::Malformed); 2]);
+    assert_eq!(shown(b"evil"), [None; 2]);
 }

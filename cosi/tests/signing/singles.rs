@@ -247,3 +247,23 @@ fn nobody_is_polled_in_raw_mode() {
     assert!(matches!(world.events[..], [leader::Event::Failed { .. }]));
     assert!(!world.log.iter().any(|(_, _, m)| matches!(m, Message::Poll(..) | Message::Single(_))));
 }
+
+/// Whatever they weigh: here the policy is met by member 3 alone, which signs in neither form.
+#[test]
+fn the_policy_judges_who_signed_alone() {
+    let policy = Policy::Predicate(|mask| mask.contains(3));
+    for signs in [false, true] {
+        let mut world = World::with(4, Mode::Accountable, policy);
+        world.corrupt([3], move |_, message| match message {
+            Message::Single(_) if !signs => vec![],
+            other => no_response(other),
+        });
+        world.announce(b"x");
+        world.run();
+        if signs {
+            assert!(!world.signed_singly(b"x").contains(&3));
+        } else {
+            assert!(matches!(world.events[..], [leader::Event::Failed { .. }]));
+        }
+    }
+}

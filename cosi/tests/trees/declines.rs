@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cosi::{cosigner, leader, message::Message, session::Digest};
+use cosi::{Policy, cosigner, leader, message::Message, session::Digest};
 
-use crate::grove::{Command, Grove, grove, kary};
+use crate::grove::{Command, Grove, grove, honestly, kary};
 
 const SIZE: u16 = 13;
 /// A patience.
@@ -58,7 +58,7 @@ fn whoever_declines_a_challenge_costs_round_trips_and_no_patience() {
 #[test]
 fn a_declined_statement_fails_at_once() {
     let mut grove = grove(SIZE, kary(3));
-    grove.announce(0, b"bad", cosi::Policy::Quorum);
+    grove.announce(0, b"bad", Policy::Quorum);
     grove.run();
     let events = &grove.sim.application().events;
     let [(_, at, leader::Event::Failed { .. })] = &events[..] else { panic!("{events:?}") };
@@ -68,4 +68,26 @@ fn a_declined_statement_fails_at_once() {
     assert!(absent.is_empty() && grove.said("call") > calls);
     let is_decline = |message: &Message| matches!(message, Message::Decline(_));
     assert!(grove.log.borrow().iter().all(|(_, to, m)| *to == 0 || !is_decline(m)));
+}
+
+/// Neither trees nor the star get anywhere: more withhold than the policy can do without.
+#[test]
+fn single_signatures_end_a_session_over_trees() {
+    let mut grove = grove(SIZE, kary(3));
+    grove.corrupt(1..6, |_, mut output| {
+        output.retain(|(_, m)| {
+            !matches!(m, Message::Sum(..) | Message::Response(_) | Message::Account(..))
+        });
+        honestly(output)
+    });
+    grove.announce(0, b"x", Policy::Quorum);
+    grove.run();
+    let events = &grove.sim.application().events;
+    let [(_, at, leader::Event::Individual { certificate, statement, .. })] = &events[..] else {
+        panic!("{events:?}")
+    };
+    certificate.verify(&grove.roster, statement, &Policy::Quorum).unwrap();
+    let half = Duration::from_secs(30);
+    assert!(half < at.since_epoch() && at.since_epoch() < half * 2, "{at:?}");
+    assert_eq!(grove.sim.application().faults, []);
 }
