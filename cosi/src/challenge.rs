@@ -8,8 +8,9 @@ use sha2::{Digest as _, Sha512};
 use crate::{
     domain::{BINDING, CHALLENGE, Domain},
     keys::Aggregate,
-    mask::Mask,
-    message::{PointBytes, Speech, StatementBytes},
+    machine::MAX_SIGNED,
+    mask::{MAX_MASK, Mask},
+    message::{MAX_STATEMENT, PointBytes, Speech, StatementBytes},
     roster::Roster,
     session::Session,
     signature::aggregate,
@@ -32,6 +33,10 @@ pub struct Challenge {
     /// M.
     pub statement: StatementBytes,
 }
+
+/// The longest challenge, in bytes: a session, a mask, two points and a statement.
+const LONGEST: usize = (1 + 32 + 64 + 2 + 32 + 4) + (4 + MAX_MASK) + 64 + (4 + MAX_STATEMENT);
+const _: () = assert!(LONGEST <= MAX_SIGNED, "evidence holds every challenge");
 
 /// Names a challenge: H(ch).
 #[derive(
@@ -107,4 +112,35 @@ impl Terms {
 
 fn times(scalar: &Scalar, point: &EdwardsPoint) -> EdwardsPoint {
     EdwardsPoint::vartime_double_scalar_mul_basepoint(scalar, point, &Scalar::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::{
+        roster::RosterId,
+        session::{Digest, Session},
+        signature::Mode,
+    };
+
+    #[test]
+    fn no_challenge_is_longer_than_the_longest() {
+        let session = Session {
+            mode: Mode::Accountable,
+            roster: RosterId([1; 32]),
+            statement: Digest([2; 64]),
+            leader: u16::MAX,
+            entropy: [3; 32],
+            attempt: u32::MAX,
+        };
+        let challenge = Challenge {
+            session,
+            mask: Mask::from_bytes(vec![0xff; MAX_MASK]).unwrap(),
+            commitments: [[4; 32]; 2],
+            statement: StatementBytes::new(vec![5; MAX_STATEMENT]).unwrap(),
+        };
+        assert_eq!(challenge.encode().len(), LONGEST);
+    }
 }

@@ -5,10 +5,12 @@
 //! policy accepts Z, the statement is validated, b ≠ 0, R and A_Z have large order. The pair
 //! leaves its pool first, so it answers once, whatever the session.
 //! *Upon* the same challenge again: say the same again. *Upon* another one in its session: blame
-//! the leader. *Upon* a challenge whose pair is gone: refuse, with a fresh commitment.
+//! the leader. *Upon* a challenge whose pair is gone, or to fewer than the own policy accepts:
+//! refuse, with a fresh commitment. *Upon* anything about a statement that the application turned
+//! down: decline. *Upon* a poll, which asks for a single signature: sign alone.
 //!
-//! In a tree it relays too, and sums up for its subtree, if [`Limits::calls`] lets it: see
-//! [`tree`](crate::tree).
+//! In a tree it relays too, sums up for its subtree, and tells the leader what became of a challenge
+//! if that asks, if [`Limits::calls`] lets it: see [`tree`](crate::tree).
 //!
 //! Nothing is recorded: pairs live in memory alone, and a crash loses them and nothing else.
 //! Every leader has quotas of its own, and can exhaust nobody else's.
@@ -50,8 +52,10 @@
 mod branch;
 mod calling;
 mod pool;
+mod single;
 mod star;
 mod tree;
+mod verdicts;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -64,12 +68,14 @@ use curve25519_dalek::EdwardsPoint;
 
 use self::{
     calling::Drawn,
-    pool::{Pool, Verdict, Waiting},
+    pool::{Pool, Waiting},
+    verdicts::Verdicts,
 };
 use crate::{
     impl_machine,
     keys::SigningKey,
     machine::{self, Cx, Evidence, Fault, FaultKind, Index, Time},
+    mask::Mask,
     message::{Ask, Commitment, Message, Said, Speech, Verified},
     nonce::NoncePair,
     raw,
@@ -97,13 +103,17 @@ pub struct Config {
     pub policy: Policy,
     /// What leaders may make it keep.
     pub limits: Limits,
+    /// Who may lead. `None`, the default: every member. Each that does takes up to 0.8 MB for
+    /// challenges that wait for a verdict or are answered, and as much as [`Limits`] says for trees: name the
+    /// leaders where members are many and one of them may turn on this one.
+    pub leaders: Option<Mask>,
 }
 
 impl Config {
     /// The accountable mode, beside a quorum, with the default limits.
     pub fn new(roster: Roster, me: Index, key: Arc<SigningKey>) -> Self {
         let (mode, policy, limits) = (Mode::Accountable, Policy::Quorum, Limits::default());
-        Self { roster, me, key, mode, policy, limits }
+        Self { roster, me, key, mode, policy, limits, leaders: None }
     }
 
     fn draw(&self, cx: &mut Cx<'_>, leader: Index, drawn: &mut u64) -> Drawn {
@@ -118,10 +128,11 @@ pub struct Limits {
     pub pairs: usize,
     /// Statements a leader has asked for, each with at most one challenge that waits.
     pub statements: usize,
-    /// Answers a leader, each with its challenge, at most 42 kB.
+    /// Answers a leader, each with its challenge but for the statement, at most 9 kB.
     pub answers: usize,
-    /// Statements that the application validated unasked, and has not forgotten. Refusals give
-    /// way to acceptances.
+    /// Verdicts of the application on statements that it has not forgotten. Where there are more,
+    /// refusals give way to acceptances, and what leaders asked for to what the application
+    /// validated unasked.
     pub validated: usize,
     /// Calls a leader, and challenges, in whose trees this member has a place: each with a
     /// challenge, at most 42 kB, and what is kept of a tuple. 0, the default: none, and it is
@@ -161,7 +172,7 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// Is this statement valid? [`Command::Validated`] answers.
+    /// Is this statement valid? [`Command::Answered`] answers.
     Validate {
         /// Who wants it signed.
         leader: Index,
@@ -176,8 +187,18 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command {
-    /// A statement is valid, or is not. Before any leader asks, or after.
+    /// A statement is valid, or is not: before any leader asks, or after. Counts for every leader
+    /// that asks for it, until it is forgotten.
     Validated {
+        /// The statement's name.
+        digest: Digest,
+        /// Whether to sign it.
+        accept: bool,
+    },
+    /// The answer to [`Event::Validate`]. As [`Validated`](Self::Validated), but it takes no room
+    /// of what is validated unasked, however many statements a leader asks for: where there is
+    /// none left the application is asked again.
+    Answered {
         /// The statement's name.
         digest: Digest,
         /// Whether to sign it.
@@ -215,8 +236,8 @@ pub struct Cosigner {
     config: Config,
     /// At most one a member.
     pools: BTreeMap<Index, Pool>,
-    /// What the application validated unasked: at most [`Limits::validated`].
-    validated: BTreeMap<Digest, bool>,
+    /// What the application made of statements: at most [`Limits::validated`].
+    verdicts: Verdicts,
     /// At most one entry for each member and kind.
     blamed: BTreeSet<(Index, FaultKind)>,
     /// How many pairs were drawn.
@@ -246,16 +267,25 @@ impl Cosigner {
         if config.roster.key(config.me) != Some(config.key.public()) {
             return Err(RestoreError);
         }
-        let (pools, validated, blamed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Ok(Self { config, pools, validated, blamed, drawn: 0 })
+        let (pools, blamed) = (BTreeMap::new(), BTreeSet::new());
+        let verdicts = Verdicts::new(config.limits.validated);
+        Ok(Self { config, pools, verdicts, blamed, drawn: 0 })
     }
 
     /// Does what the application asks, or says why that makes no sense.
     pub fn handle_command(&mut self, cx: &mut Cx<'_>, command: Command) -> Result<Step, Error> {
         match command {
-            Command::Validated { digest, accept } => self.validated(cx, digest, accept),
+            Command::Validated { digest, accept } => {
+                let is_open = self.pools.values().any(|pool| pool.asks(&digest));
+                self.verdicts.keep(digest, accept, is_open)?;
+                Ok(self.judged(cx, digest, accept))
+            }
+            Command::Answered { digest, accept } => {
+                self.verdicts.keep(digest, accept, true)?;
+                Ok(self.judged(cx, digest, accept))
+            }
             Command::Forget { digest } => {
-                self.validated.remove(&digest);
+                self.verdicts.forget(&digest);
                 self.pools.values_mut().for_each(|pool| pool.forget(&digest));
                 Ok(Step::none())
             }
@@ -288,6 +318,9 @@ impl Cosigner {
         if message.is_for_leader() {
             return self.blame(from, FaultKind::WrongRole, None);
         }
+        if message.is_leaders() && !self.may_lead(speaker) {
+            return self.blame_if(from == speaker, speaker, FaultKind::WrongRole);
+        }
         match (message, points) {
             (Message::Call(said, statement), _) => self.called(cx, from, speaker, said, statement),
             (Message::Challenge(said, Ask::Branch(nonce)), Some(sums)) => {
@@ -307,6 +340,9 @@ impl Cosigner {
                 self.summed(cx, from, said, Branch { said: ahead, sums })
             }
             (Message::Inquiry(said), _) => self.inquired(cx, from, &said.what.challenge),
+            (Message::Poll(said, statement), _) => {
+                self.polled(from, &said.what.session, &statement)
+            }
             _ => Step::none(),
         }
     }
@@ -321,47 +357,9 @@ impl Cosigner {
         self.patience()
     }
 
-    fn validated(&mut self, cx: &mut Cx<'_>, digest: Digest, accept: bool) -> Result<Step, Error> {
-        let verdict = if accept { Verdict::Accepted } else { Verdict::Refused };
-        if !accept {
-            self.refused(&digest);
-        }
-        if !self.pools.values().any(|pool| pool.asks(&digest)) {
-            self.remember(digest, accept)?;
-        }
-        let mut waiting = Vec::new();
-        for (leader, pool) in &mut self.pools {
-            let Some(case) = pool.cases.iter_mut().find(|case| case.digest == digest) else {
-                continue;
-            };
-            case.verdict = verdict;
-            waiting.push((*leader, case.announced.take(), case.challenge.take()));
-        }
-        let mut step = Step::none();
-        for (leader, announced, challenge) in waiting.into_iter().filter(|_| accept) {
-            step = match (challenge, announced) {
-                (Some(challenge), _) => step.and(self.answer(cx, leader, challenge)),
-                (None, Some(session)) => step.and(self.commit(cx, leader, digest, session)),
-                (None, None) => step,
-            };
-        }
-        Ok(if accept { step.and(self.accepted(cx, digest)) } else { step })
-    }
-
-    /// Keeps a verdict that no leader waits for, or no longer does. Refusals give way: without
-    /// one the application is asked again, and a leader could have it refuse without end.
-    fn remember(&mut self, digest: Digest, accept: bool) -> Result<(), Error> {
-        let known = self.validated.contains_key(&digest);
-        if !known && self.validated.len() >= self.config.limits.validated {
-            if !accept {
-                return Ok(());
-            }
-            let refused = self.validated.iter().find(|(_, accepted)| !**accepted);
-            let refused = refused.map(|(digest, _)| *digest).ok_or(Error::TooManyValidated)?;
-            self.validated.remove(&refused);
-        }
-        self.validated.insert(digest, accept);
-        Ok(())
+    /// Whether the configuration lets the member lead.
+    fn may_lead(&self, leader: Index) -> bool {
+        self.config.leaders.as_ref().is_none_or(|leaders| leaders.contains(leader.get()))
     }
 
     /// Whether this roster signs such a thing at all.
@@ -369,15 +367,6 @@ impl Cosigner {
         session.roster == self.config.roster.id()
             && session.mode == self.config.mode
             && (session.mode == Mode::Accountable || raw::may_sign(statement))
-    }
-
-    fn ask(&mut self, leader: Index, digest: Digest, statement: &[u8]) -> Step {
-        let case = self.case(leader, digest);
-        if case.verdict == Verdict::Asked {
-            return Step::none();
-        }
-        case.verdict = Verdict::Asked;
-        Step::none().event(Event::Validate { leader, digest, statement: statement.to_vec() })
     }
 
     fn draw(&mut self, cx: &mut Cx<'_>, leader: Index) -> Said<Commitment> {
@@ -399,17 +388,6 @@ impl Cosigner {
 
     fn pool(&mut self, leader: Index) -> &mut Pool {
         self.pools.entry(leader).or_default()
-    }
-
-    /// What is known of a statement that this leader asked for.
-    fn case(&mut self, leader: Index, digest: Digest) -> &mut pool::Case {
-        let verdict = match self.validated.get(&digest) {
-            Some(true) => Verdict::Accepted,
-            Some(false) => Verdict::Refused,
-            None => Verdict::Unasked,
-        };
-        let limit = self.config.limits.statements;
-        self.pool(leader).case(digest, verdict, limit)
     }
 
     fn blame(&mut self, culprit: Index, kind: FaultKind, evidence: Option<Evidence>) -> Step {

@@ -53,6 +53,10 @@ domains! {
     RESPONSE = "cosi/v1/response";
     /// A cosigner that cannot answer, and its fresh commitment.
     REFUSAL = "cosi/v1/refusal";
+    /// A cosigner that does not sign the statement.
+    DECLINE = "cosi/v1/decline";
+    /// A leader's call for single signatures.
+    POLL = "cosi/v1/poll";
     /// Deals the places of a tree.
     TREE = "cosi/v1/tree";
     /// Names what a leader's tree is dealt from.

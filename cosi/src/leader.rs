@@ -7,16 +7,25 @@
 //! attempt open, and try again without those who owe it a response; a valid one lets its sender
 //! back, and may still complete the old attempt (Ruffing et al. 2022, ROAST).
 //!
-//! With another [`Shape`] than a star it tries trees first: see [`tree`](crate::tree).
+//! With another [`Shape`] than a star it tries a tree first, at most [`Config::trees`] times a
+//! session: see [`tree`](crate::tree).
 //!
 //! - Whenever members whose weight meets the policy are honest and answer within the patience,
 //!   the statement is signed, after at most F + 1 attempts against F disruptors, trees aside. One
-//!   that refuses may cost three where the policy cannot be met without it.
+//!   that refuses may cost three where the policy cannot be met without it. The limit does not
+//!   count the time of an attempt that somebody spoiled.
+//! - Where no attempt succeeds, as when members lose their nonces each time, single signatures
+//!   make a certificate (ByzCoin's fallback, USENIX Security 2016): they need no nonces, and none
+//!   counts beside a collective one.
+//! - Whoever declines the statement is waited for no longer, asked no more for it, and nobody's
+//!   debtor.
 //! - A signature is verified before it is reported.
 //! - A leader is a cosigner of its own sessions, without a message to itself.
 //! - A member that owes an overdue response when a session ends, or any when it fails, sits out
 //!   the next ones, first one, then twice as many each time, at most 64, unless the policy cannot
-//!   be met without it.
+//!   be met without it. So does one that refuses in a second session and has not signed since.
+//! - A member that did not answer when it was asked for a commitment is asked in each session, and
+//!   waited for in none until it has answered, unless the policy cannot be met without it.
 //! - Nothing is recorded: a crash loses the open sessions, and nothing else.
 //!
 //! ```
@@ -75,11 +84,13 @@
 //! ```
 
 mod attempt;
+mod decline;
 mod descent;
 mod desk;
 mod grove;
 mod limb;
 mod open;
+mod single;
 mod tree;
 
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
@@ -92,15 +103,13 @@ use self::{
     open::Open,
 };
 use crate::{
+    certificate::Certificate,
     challenge::ChallengeId,
     impl_machine,
     keys::SigningKey,
     machine::{self, Cx, FaultKind, Index, Time},
     mask::Mask,
-    message::{
-        Account, MAX_STATEMENT, Message, Response, Said, StatementBytes, Tuple, Verified,
-        decode_points,
-    },
+    message::{Account, Message, Response, Said, StatementBytes, Tuple, Verified, decode_points},
     raw,
     roster::Roster,
     session::Digest,
@@ -128,15 +137,15 @@ pub struct Config {
     pub limits: Limits,
     /// The shape of its trees. A star, the default, is no tree: it asks everybody directly.
     pub shape: Shape,
-    /// How many trees it tries in a session before it asks everybody directly. A tree takes at most
-    /// four times the patience, and none is tried that might end in the second half of
+    /// k: how often it tries a tree in a session before it asks everybody directly. A try takes at
+    /// most four times the patience, and there is none that might end in the second half of
     /// [`Timing::limit`].
     pub trees: u8,
 }
 
 impl Config {
     /// The accountable mode over a star, with the default timing and limits. With another shape,
-    /// two trees a session.
+    /// two tries a session.
     pub fn new(roster: Roster, me: Index, key: Arc<SigningKey>) -> Self {
         let (timing, limits) = (Timing::default(), Limits::default());
         let (mode, shape) = (Mode::Accountable, Shape::Star);
@@ -152,14 +161,20 @@ pub struct Timing {
     pub patience: Duration,
     /// For stragglers, once those who committed satisfy the policy.
     pub grace: Duration,
-    /// For the signature. Then the session has failed.
+    /// For the signature, but for the time of attempts that somebody spoiled: of those there are no
+    /// more than [`leader`](self) says, each within twice the patience. Then the session has
+    /// failed.
     pub limit: Duration,
+    /// Before it asks for single signatures too, in accountable mode, but for the time of attempts
+    /// that somebody spoiled; and again after a patience, two, four, and so on, to the limit.
+    /// `None`: never.
+    pub individual: Option<Duration>,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        let [patience, grace, limit] = [2000, 200, 60_000].map(Duration::from_millis);
-        Self { patience, grace, limit }
+        let [patience, grace, limit, half] = [2000, 200, 60_000, 30_000].map(Duration::from_millis);
+        Self { patience, grace, limit, individual: Some(half) }
     }
 }
 
@@ -168,7 +183,7 @@ impl Default for Timing {
 pub struct Limits {
     /// Open sessions. One more is an error of the caller's.
     pub sessions: usize,
-    /// Unspent commitments a member. The oldest goes first.
+    /// Unspent commitments a member, and tuples a child in the tree. The oldest goes first.
     pub offers: usize,
 }
 
@@ -184,9 +199,10 @@ impl Default for Limits {
 pub enum Command {
     /// Has a statement signed. Its [`Digest`] names the session.
     Announce {
-        /// The statement, at most [`MAX_STATEMENT`] bytes, which this member signs too.
+        /// The statement, at most [`MAX_STATEMENT`](crate::message::MAX_STATEMENT) bytes, which this member signs too.
         statement: Vec<u8>,
-        /// Who must sign. Cosigners answer only if their own policy accepts the signers too.
+        /// Who must sign. Cosigners answer only if their own policy accepts the signers too: a
+        /// leader that is less strict learns that by their refusals, and tries again with more.
         policy: Policy,
     },
     /// Gives a session up, without an event.
@@ -211,11 +227,24 @@ pub enum Event {
         /// Who did not sign.
         absent: Vec<Index>,
     },
-    /// The statement is not signed within [`Timing::limit`].
+    /// The statement is signed, by each alone. Of members that sign it, but whose answers to one
+    /// challenge never come together.
+    Individual {
+        /// The statement's name.
+        digest: Digest,
+        /// The statement.
+        statement: Vec<u8>,
+        /// The single signatures, verified.
+        certificate: Certificate,
+        /// Who did not sign.
+        absent: Vec<Index>,
+    },
+    /// The statement is not signed within [`Timing::limit`], or so many declined it that it
+    /// cannot be.
     Failed {
         /// The statement's name.
         digest: Digest,
-        /// Who was asked and owes an answer, or was convicted.
+        /// Who was asked and owes an answer, or declined, or was convicted.
         absent: Vec<Index>,
     },
 }
@@ -224,7 +253,7 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// More than [`MAX_STATEMENT`] bytes.
+    /// More than [`MAX_STATEMENT`](crate::message::MAX_STATEMENT) bytes.
     #[error("the statement is longer than 32,768 bytes; sign its hash")]
     TooLong,
     /// What raw mode does not sign: see [`raw::may_sign`].
@@ -313,13 +342,7 @@ impl Leader {
         if roster != self.desk.config.roster.id() {
             return Step::none(); // and `from` may have been right to send it
         }
-        if matches!(
-            message,
-            Message::Announcement(..)
-                | Message::Challenge(..)
-                | Message::Call(..)
-                | Message::Inquiry(_)
-        ) {
+        if message.is_leaders() {
             return self.desk.blame(from, FaultKind::WrongRole, None);
         }
         if speaker != from {
@@ -353,6 +376,8 @@ impl Leader {
                 let ahead = Offer { said: said.what.ahead, points };
                 self.given(cx, speaker, said.what.challenge, None, ahead)
             }
+            (Message::Decline(said), _) => self.declined(cx, speaker, &said.what),
+            (Message::Single(single), _) => self.single(speaker, &single),
             _ => Step::none(),
         }
     }
@@ -373,7 +398,6 @@ impl Leader {
         statement: Vec<u8>,
         policy: Policy,
     ) -> Result<Step, Error> {
-        const { assert!(MAX_STATEMENT <= 65_536, "evidence holds a challenge") };
         let Config { roster, mode, limits, .. } = &self.desk.config;
         let digest = Digest::of(&statement);
         let everybody = Mask::of(roster.size(), roster.indices().map(Index::get));

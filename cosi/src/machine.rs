@@ -8,7 +8,7 @@ use curve25519_dalek::rand_core::CryptoRng;
 pub use crate::{
     domain::Domain,
     roster::Index,
-    step::{Evidence, Fault, FaultKind, Held, Output, Signed, Step, To},
+    step::{Evidence, Fault, FaultKind, Held, MAX_SIGNED, Output, Signed, Step, To},
 };
 
 /// A reading of the host's clock: nanoseconds since the Unix epoch, as that clock tells it.

@@ -7,6 +7,9 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::wire::BoundedBytes;
 
+/// The longest mask, in bytes.
+pub const MAX_MASK: usize = 8192;
+
 /// A set of members. Bit i is bit i mod 8, from the least significant, of byte ⌊i / 8⌋; a one
 /// means that the member took part.
 ///
@@ -15,7 +18,7 @@ use crate::wire::BoundedBytes;
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
 )]
-pub struct Mask(BoundedBytes<8192>);
+pub struct Mask(BoundedBytes<MAX_MASK>);
 
 impl Mask {
     /// Nobody, among `size` members.

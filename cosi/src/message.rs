@@ -8,6 +8,9 @@
 //!    |<----- Response(s_i, commitment ahead) ------|   or Refusal(commitment ahead)
 //! ```
 //!
+//! Whoever does not sign the statement answers anything about it with a [`Decline`]. Where nonces
+//! get a leader nowhere it asks for single signatures: a [`Poll`], and a [`Single`] in return.
+//!
 //! In a tree the inner nodes stand between them, and sum up:
 //!
 //! ```text
@@ -25,15 +28,19 @@
 //! Calls and challenges go down as the leader signed them; a tuple or a sum is signed by who sends
 //! it up. Everything is signed by who says it, checked by the ZIP-215 rule.
 
+mod single;
 mod tree;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use curve25519_dalek::{EdwardsPoint, Scalar};
 
-pub use self::tree::{Account, Call, Inquiry, Named, Quote, Sum, Tuple};
+pub use self::{
+    single::{Poll, Single},
+    tree::{Account, Call, Inquiry, Named, Quote, Sum, Tuple},
+};
 use crate::{
     challenge::{Challenge, ChallengeId},
-    domain::{COMMITMENT, Domain, REFUSAL, RESPONSE},
+    domain::{COMMITMENT, DECLINE, Domain, REFUSAL, RESPONSE},
     keys::{Batch, Signature, SigningKey, decode_point},
     machine::{FaultKind, Index, Signed},
     nonce::NonceId,
@@ -166,6 +173,28 @@ impl Speech for Refusal {
     }
 }
 
+/// A cosigner's word that it does not sign a statement: its application turned that down.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Decline {
+    /// The roster.
+    pub roster: RosterId,
+    /// The position of the leader that asked.
+    pub leader: u16,
+    /// The statement.
+    pub statement: Digest,
+    /// What the leader drew for it: the same in all its sessions for one announcement.
+    pub entropy: [u8; 32],
+    /// The position of who declines.
+    pub member: u16,
+}
+
+impl Speech for Decline {
+    const DOMAIN: Domain = DECLINE;
+    fn speaker(&self) -> u16 {
+        self.member
+    }
+}
+
 /// What a challenge asks of one member, beside what it says to all: which pair to spend, and for
 /// whom to answer. Whichever way a pair is named, it answers once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -180,6 +209,7 @@ pub enum Ask {
 /// What leader and cosigners say to each other.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "an account is rare, and a box shows in each match")]
 pub enum Message {
     /// The leader asks for commitments, so as to sign this statement.
     Announcement(Said<Session>, StatementBytes),
@@ -202,10 +232,16 @@ pub enum Message {
     /// A member tells, and says again how it commits for its subtree for the time after, if its
     /// subtree answered.
     Account(Said<Account>, Option<Said<Tuple>>),
+    /// A cosigner does not sign the statement.
+    Decline(Said<Decline>),
+    /// The leader asks for a single signature on this statement.
+    Poll(Said<Poll>, StatementBytes),
+    /// A cosigner signs alone. Only who has the statement can check the signature.
+    Single(Single),
 }
 
-/// A message whose signatures hold and whose points are decoded. [`Message::verify`] alone
-/// makes one; another roster's machine drops it.
+/// A message whose signatures hold, but for a [`Single`]'s, and whose points are decoded.
+/// [`Message::verify`] alone makes one; another roster's machine drops it.
 #[derive(Clone, Debug)]
 pub struct Verified<M> {
     pub(crate) roster: RosterId,
@@ -224,8 +260,44 @@ impl Message {
     pub const fn is_for_leader(&self) -> bool {
         matches!(
             self,
-            Self::Commitment(_) | Self::Response(_) | Self::Refusal(_) | Self::Account(..)
+            Self::Commitment(_)
+                | Self::Response(_)
+                | Self::Refusal(_)
+                | Self::Account(..)
+                | Self::Decline(_)
+                | Self::Single(_)
         )
+    }
+
+    /// Whether its speaker leads.
+    pub(crate) const fn is_leaders(&self) -> bool {
+        matches!(
+            self,
+            Self::Announcement(..)
+                | Self::Challenge(..)
+                | Self::Call(..)
+                | Self::Inquiry(_)
+                | Self::Poll(..)
+        )
+    }
+
+    /// The statement that the message asks to be signed, if it is a leader's that shows one.
+    pub fn statement(&self) -> Option<&[u8]> {
+        match self {
+            Self::Announcement(_, statement)
+            | Self::Call(_, statement)
+            | Self::Poll(_, statement) => Some(statement),
+            Self::Challenge(said, _) => Some(&said.what.statement),
+            Self::Commitment(_)
+            | Self::Response(_)
+            | Self::Refusal(_)
+            | Self::Tuple(..)
+            | Self::Sum(..)
+            | Self::Inquiry(_)
+            | Self::Account(..)
+            | Self::Decline(_)
+            | Self::Single(_) => None,
+        }
     }
 
     /// Whether the [`Leader`](crate::Leader) of this member handles it, trees included. Its
@@ -241,7 +313,10 @@ impl Message {
             | Self::Refusal(_)
             | Self::Call(..)
             | Self::Inquiry(_)
-            | Self::Account(..) => self.is_for_leader(),
+            | Self::Account(..)
+            | Self::Decline(_)
+            | Self::Poll(..)
+            | Self::Single(_) => self.is_for_leader(),
         }
     }
 
@@ -271,6 +346,12 @@ impl Message {
             Self::Sum(said, ahead) => of_subtree(said, ahead, roster)?,
             Self::Inquiry(said) => (said.speaker(roster), None),
             Self::Account(said, ahead) => of_descent(said, ahead.as_ref(), roster)?,
+            Self::Decline(said) => (said.speaker(roster), None),
+            Self::Poll(said, statement) => {
+                names(&said.what.session, statement)?;
+                (said.speaker(roster), None)
+            }
+            Self::Single(single) => (roster.index(single.member), None),
         };
         let speaker = speaker.ok_or(FaultKind::BadSignature)?;
         let points = points.map(|points| decode_points(points).ok_or(FaultKind::Malformed));

@@ -55,7 +55,9 @@ pub enum Policy {
     Quorum,
     /// Members of this weight together.
     Weight(u64),
-    /// Whoever this function accepts.
+    /// Whoever this function accepts. With more signers it must not turn down what it accepts with
+    /// fewer: a leader challenges all who are there, and takes a set that it turns down for too
+    /// few.
     Predicate(fn(&Mask) -> bool),
 }
 

@@ -111,12 +111,15 @@ pub struct Evidence {
     pub statements: BoundedVec<Signed, 4>,
 }
 
+/// The longest statement in evidence, in bytes.
+pub const MAX_SIGNED: usize = 65_536;
+
 /// A statement as it was signed. The domain of its [`Evidence`] tells under which domain, which
 /// may be another.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Signed {
     /// The encoded statement.
-    pub statement: BoundedBytes<65_536>,
+    pub statement: BoundedBytes<MAX_SIGNED>,
     /// The culprit's signature.
     pub signature: Signature,
 }

@@ -76,9 +76,10 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 /// Inputs that reach deep into trees.
 pub(crate) fn tree_seeds() -> Vec<(String, Vec<u8>)> {
     let (announce, all, wait, second) = (6 << 5, 7 << 5, 0x80, 0x84);
-    let seeds: [(&str, &[u8]); 8] = [
+    let seeds: [(&str, &[u8]); 9] = [
         ("nothing", &[]),
         ("signed", &[announce, all]),
+        ("lost-sum", &[announce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x21, all, wait, all, wait, all]),
         ("again", &[announce, all, 0xc1, all, 0xc2, all]),
         ("crash", &[announce, 0, 0, 0, 0, 0, 0, 0xa3, all, wait, all, wait, all, wait, all]),
         ("corrupt", &[announce, 0, 0, 0x60, 200, 0, 0, 0x61, 90, all, wait, all, wait, all]),
@@ -106,8 +107,9 @@ struct World {
     cosigners: BTreeMap<u16, Cosigner>,
     /// At most [`IN_FLIGHT`].
     queue: Vec<Sent>,
-    /// What each pair answered: at most as many as there were actions.
-    answered: BTreeMap<(u16, NonceId), Vec<u8>>,
+    /// What each pair answered, for its owner and, where that says so, for its branch: at most as
+    /// many as there were actions.
+    answered: BTreeMap<(u16, NonceId, bool), Vec<u8>>,
     /// From whom whom a corrupted message reached, (from, to).
     corrupted: BTreeSet<(u16, u16)>,
     signed: usize,
@@ -225,10 +227,15 @@ impl World {
             }
         }
         for event in output.events {
-            if let leader::Event::Signed { statement, signature, .. } = event {
-                assert!(holds(&signature, &statement), "a signature that does not hold");
-                self.signed = self.signed.wrapping_add(1);
-            }
+            let holds = match event {
+                leader::Event::Signed { statement, signature, .. } => holds(&signature, &statement),
+                leader::Event::Individual { statement, certificate, .. } => {
+                    certificate.verify(&*ROSTER, &statement, &Policy::Quorum).is_ok()
+                }
+                _ => continue,
+            };
+            assert!(holds, "a signature that does not hold");
+            self.signed = self.signed.wrapping_add(1);
         }
         output.faults.iter().for_each(|fault| self.excuse(0, fault));
     }
@@ -239,16 +246,23 @@ impl World {
             let leader_alone = receives(&to, member(0)) || self.shape != Shape::Star;
             assert!(leader_alone, "a cosigner speaks to its leader alone");
             let answer = if let Message::Response(Said { what, .. }) = &message {
-                Some((what.nonce, what.challenge, what.response))
+                Some((what.nonce, what.challenge, what.response, false))
+            } else if let Message::Account(Said { what, .. }, _) = &message {
+                let what = &what.response.what;
+                Some((what.nonce, what.challenge, what.response, false))
             } else if let Message::Sum(Said { what, .. }, _) = &message {
-                Some((what.nonce, what.challenge, what.sum))
+                Some((what.nonce, what.challenge, what.sum, true))
             } else {
                 None
             };
-            if let Some((nonce, challenge, answer)) = answer {
+            if let Some((nonce, challenge, answer, of_branch)) = answer {
                 let answer = [&challenge.0[..], &answer].concat();
-                let first = self.answered.entry((at, nonce)).or_insert_with(|| answer.clone());
+                let key = (at, nonce, of_branch);
+                let first = self.answered.entry(key).or_insert_with(|| answer.clone());
                 assert_eq!(*first, answer, "a nonce answers twice");
+                let other = self.answered.get(&(at, nonce, !of_branch));
+                let same = other.is_none_or(|other| other.starts_with(&challenge.0));
+                assert!(same, "a nonce answers two challenges");
             }
             let bytes = message.encode();
             for to in (0..SIZE).filter(|peer| receives(&to, member(*peer))) {
@@ -259,7 +273,7 @@ impl World {
         for event in output.events {
             let cosigner::Event::Validate { digest, .. } = event else { continue };
             let Some(cosigner) = self.cosigners.get_mut(&at) else { continue };
-            let verdict = cosigner::Command::Validated { digest, accept: true };
+            let verdict = cosigner::Command::Answered { digest, accept: true };
             let mut cx = Cx::new(self.now, &mut self.rng);
             if let Ok(step) = cosigner.handle_command(&mut cx, verdict) {
                 self.take_from(at, step);
@@ -372,7 +386,9 @@ mod tests {
         assert_eq!(reached("nothing"), (0, 0, true));
         assert_eq!(reached("signed"), (1, 3, true));
         assert_eq!(reached("again"), (3, 9, true));
-        assert_eq!(reached("crash"), (1, 5, true));
+        // The sum below a head is lost: both of that branch tell what they answered.
+        assert_eq!(reached("lost-sum"), (1, 4, true));
+        assert_eq!(reached("crash"), (1, 4, true));
         assert_eq!(reached("corrupt"), (1, 3, false));
         for name in ["twice", "lost-call", "late"] {
             assert_eq!(reached(name), (1, 3, true), "{name}");

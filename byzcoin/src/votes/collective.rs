@@ -23,16 +23,14 @@ use core::{convert::Infallible, time::Duration};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
-    Certificate, Cosigner, Leader, Policy, Statement as _, certificate,
-    challenge::Challenge,
-    cosigner,
+    Certificate, Cosigner, Leader, Policy, Statement as _, certificate, cosigner,
     domain::BYZCOIN,
     impl_machine,
     keys::{Batch, Signature, SigningKey},
     leader,
     machine::{self, Cx, Evidence, Fault, FaultKind, Index, Time, To},
     mask::Mask,
-    message::{Message as CosiMessage, Said},
+    message::Message as CosiMessage,
     roster::Roster,
     session::Digest as Name,
     wire::Wire,
@@ -146,7 +144,8 @@ impl Votes for CosiVotes {
     fn new(config: Config, roster: &Roster, me: Index) -> Option<Self> {
         let Config { key, timing } = config;
         let mut leads = leader::Config::new(roster.clone(), me, key.clone());
-        leads.timing = timing.collective;
+        // Members send single votes by themselves.
+        leads.timing = leader::Timing { individual: None, ..timing.collective };
         Some(Self {
             leader: Leader::new(leads).ok()?,
             cosigner: Cosigner::new(cosigner::Config::new(roster.clone(), me, key.clone())).ok()?,
@@ -442,11 +441,7 @@ impl CosiVotes {
 
     /// Whether what a leader wants cosigned is a vote. Nothing else is kept.
     fn is_on_a_vote(&self, message: &CosiMessage) -> bool {
-        let (CosiMessage::Announcement(_, statement)
-        | CosiMessage::Challenge(Said { what: Challenge { statement, .. }, .. }, _)) = message
-        else {
-            return true;
-        };
+        let Some(statement) = message.statement() else { return true };
         let encoded = statement.strip_prefix(&BYZCOIN[..]);
         let statement = encoded.and_then(|bytes| Statement::decode(bytes).ok());
         statement.is_some_and(|statement| self.is_vote(&statement))

@@ -5,7 +5,7 @@ use cosi::{
     Mode, Statement as _,
     challenge::Challenge,
     mask::Mask,
-    message::{Commitment, Message as CosiMessage, Refusal, Response, Said, StatementBytes},
+    message::{Ask, Commitment, Message as CosiMessage, Refusal, Response, Said, StatementBytes},
     nonce::NonceId,
     session::{Digest, Session},
 };
@@ -48,7 +48,7 @@ fn flood(net: &mut Net, from: u64) {
                 Challenge { session, mask: Mask::of(4, 0..4), commitments: points, statement };
             let id = challenge.id();
             let nonce = NonceId([at.to_le_bytes()[0]; 16]);
-            let challenged = CosiMessage::Challenge(Said::new(&key, challenge), nonce);
+            let challenged = CosiMessage::Challenge(Said::new(&key, challenge), Ask::Own(nonce));
             net.hear(3, 0, Message::Collective(challenged));
             let commitment = Commitment { roster, leader: 0, member: 3, nonce, points };
             let ahead = Said::new(&key, commitment);
@@ -61,7 +61,7 @@ fn flood(net: &mut Net, from: u64) {
                 ahead: ahead.clone(),
             };
             net.hear(3, 0, Message::Collective(CosiMessage::Response(Said::new(&key, response))));
-            let refusal = Refusal { challenge: id, member: 3, nonce, ahead };
+            let refusal = Refusal { challenge: id, member: 3, nonce: Some(nonce), ahead };
             net.hear(3, 0, Message::Collective(CosiMessage::Refusal(Said::new(&key, refusal))));
         }
     }

@@ -40,7 +40,11 @@ pub(super) struct Responding {
 #[derive(Debug)]
 enum Own {
     /// The statement has yet to be validated.
-    Waiting { pair: NoncePair, b: Scalar, c: Scalar },
+    Waiting {
+        pair: NoncePair,
+        b: Scalar,
+        c: Scalar,
+    },
     Given(Scalar),
     /// The statement is refused, and the pair is gone.
     Withheld,

@@ -1,7 +1,7 @@
 //! The first half of a round at a member of a tree: it passes a call on, and commits for its
 //! subtree.
 
-use alloc::collections::BTreeMap;
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::mem;
 
 use curve25519_dalek::EdwardsPoint;
@@ -57,7 +57,7 @@ pub(super) enum Phase {
     /// The own pair is to come, once the statement is validated, and tuples of the children.
     Gathering {
         branches: Branches,
-        own: Option<Drawn>,
+        own: Option<Box<Drawn>>,
         /// When to wait for children no longer. `None`: it is over.
         until: Option<Time>,
     },
@@ -80,7 +80,7 @@ impl Calling {
     /// Takes the member's own pair in, unless it has one.
     pub(super) fn join(&mut self, draw: impl FnOnce() -> Drawn) {
         if let Phase::Gathering { own: own @ None, .. } = &mut self.phase {
-            *own = Some(draw());
+            *own = Some(Box::new(draw()));
         }
     }
 
@@ -113,17 +113,15 @@ impl Calling {
     /// Sums the tuples up with the member's own pair, once: when all are there, or those that are
     /// not are waited for no longer.
     pub(super) fn commit(&mut self, config: &Config) -> Option<Committed> {
-        let Phase::Gathering { branches, own: Some((nonce, ..)), until } = &self.phase else {
-            return None;
-        };
+        let Phase::Gathering { branches, own: Some(own), until } = &self.phase else { return None };
         if until.is_some() && !branches.is_full() {
             return None;
         }
-        let sent = Phase::Committed(*nonce);
+        let sent = Phase::Committed(own.0);
         let phase = mem::replace(&mut self.phase, sent);
         let Phase::Gathering { branches, own: Some(own), .. } = phase else { return None };
         let scope = (config.roster.id(), self.leader.get(), self.plan);
-        Some(Committed::new(config, scope, self.parent, own, branches.into_branches()))
+        Some(Committed::new(config, scope, self.parent, *own, branches.into_branches()))
     }
 }
 
@@ -138,7 +136,7 @@ impl Committed {
     ) -> Self {
         let encode = |points: [EdwardsPoint; 2]| points.map(|point| point.compress().to_bytes());
         let members = branches.values().flat_map(|branch| branch.mask().iter());
-        let named: alloc::vec::Vec<Named> =
+        let named: Vec<Named> =
             branches.values().map(|branch| branch.said.what.to_named()).collect();
         let tuple = Tuple {
             roster,

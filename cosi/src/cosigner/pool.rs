@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     challenge::{Challenge, ChallengeId},
+    keys::Signature,
     machine::Time,
-    message::{Commitment, Message, Said},
+    message::{Commitment, Message, Said, StatementBytes},
     nonce::{NonceId, NoncePair},
     session::{Digest, SessionId},
 };
@@ -52,6 +53,10 @@ pub(super) struct Case {
     pub(super) challenge: Option<Waiting>,
     /// What the last announcement was answered with.
     pub(super) offered: Option<(SessionId, Said<Commitment>)>,
+    /// The entropy of the session that was asked about last.
+    pub(super) entropy: Option<[u8; 32]>,
+    /// The single signature that waits for the verdict.
+    pub(super) single: Option<Signature>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +78,19 @@ pub(super) struct Waiting {
 /// A challenge that was answered, and how.
 #[derive(Debug)]
 pub(super) struct Answered {
-    pub(super) session: SessionId,
-    pub(super) said: Said<Challenge>,
-    pub(super) reply: Message,
+    session: SessionId,
+    id: ChallengeId,
+    /// Without the statement: another challenge in its session has the same.
+    said: Said<Challenge>,
+    reply: Message,
+}
+
+impl Answered {
+    pub(super) fn new(mut said: Said<Challenge>, reply: Message) -> Self {
+        let (session, id) = (said.what.session.id(), said.what.id());
+        said.what.statement = StatementBytes::default();
+        Self { session, id, said, reply }
+    }
 }
 
 impl Pool {
@@ -114,7 +129,15 @@ impl Pool {
 
     /// The statement's case; if there is none, one with this verdict.
     pub(super) fn case(&mut self, digest: Digest, verdict: Verdict, limit: usize) -> &mut Case {
-        let fresh = || Case { digest, verdict, announced: None, challenge: None, offered: None };
+        let fresh = || Case {
+            digest,
+            verdict,
+            announced: None,
+            challenge: None,
+            offered: None,
+            entropy: None,
+            single: None,
+        };
         let at = self.cases.iter().position(|case| case.digest == digest);
         let case = at.and_then(|at| self.cases.remove(at)).unwrap_or_else(fresh);
         push(&mut self.cases, case, limit.max(1));
@@ -178,16 +201,21 @@ impl Pool {
 
     /// What the challenge was answered with.
     pub(super) fn reply_to(&self, id: &ChallengeId) -> Option<&Message> {
-        self.answers.iter().find(|old| old.said.what.id() == *id).map(|old| &old.reply)
+        self.answers.iter().find(|old| old.id == *id).map(|old| &old.reply)
     }
 
-    /// Another challenge of the same session.
-    pub(super) fn contradiction(&self, said: &Said<Challenge>) -> Option<&Said<Challenge>> {
+    /// Another challenge of the same session, and so with the same statement.
+    pub(super) fn contradiction(&self, said: &Said<Challenge>) -> Option<Said<Challenge>> {
         let waiting = self.cases.iter().filter_map(|case| case.challenge.as_ref());
         let known = self.answers.iter().map(|old| &old.said).chain(waiting.map(|w| &w.said));
         let known = known.chain(self.responding.iter().map(|responding| &responding.challenge));
-        let session = &said.what.session;
-        known.into_iter().find(|old| old.what.session == *session && old.what != said.what)
+        let Challenge { session, mask, commitments, statement } = &said.what;
+        let differs = |old: &Challenge| (&old.mask, &old.commitments) != (mask, commitments);
+        let mut others = known.filter(|old| old.what.session == *session && differs(&old.what));
+        others.next().map(|old| Said {
+            what: Challenge { statement: statement.clone(), ..old.what.clone() },
+            signature: old.signature,
+        })
     }
 
     /// Releases what is kept for a statement.

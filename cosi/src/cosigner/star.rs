@@ -8,8 +8,8 @@ use crate::{
     blame,
     challenge::{Challenge, Terms},
     machine::{Cx, FaultKind, Index, To},
-    message::{Commitment, Message, Refusal, Response, Said},
     mask::Mask,
+    message::{Commitment, Message, Refusal, Response, Said},
     session::{Digest, Session, SessionId},
 };
 
@@ -29,10 +29,10 @@ impl Cosigner {
         let verdict = self.case(leader, digest).verdict;
         match verdict {
             Verdict::Accepted => self.commit(cx, leader, digest, session.id()),
-            Verdict::Refused => Step::none(),
+            Verdict::Refused => self.decline(leader, session),
             Verdict::Unasked | Verdict::Asked => {
                 self.case(leader, digest).announced = Some(session.id());
-                self.ask(leader, digest, statement)
+                self.ask(leader, session, statement)
             }
         }
     }
@@ -40,25 +40,28 @@ impl Cosigner {
     /// Phase 3: the leader challenges.
     pub(super) fn challenged(&mut self, cx: &mut Cx<'_>, leader: Index, waiting: Waiting) -> Step {
         let Challenge { session, mask, statement, .. } = &waiting.said.what;
-        if !self.signs(session, statement) || !self.signs_beside(mask) {
+        if !self.signs(session, statement) || !self.is_among(mask) {
             return self.blame(leader, FaultKind::InvalidPayload, None);
         }
         let digest = session.statement;
         if let Some(pool) = self.pools.get(&leader) {
             if let Some(other) = pool.contradiction(&waiting.said) {
-                let evidence = blame::equivocation(other, &waiting.said);
+                let evidence = blame::equivocation(&other, &waiting.said);
                 return self.blame(leader, FaultKind::Equivocation, evidence);
             }
             if let Some(reply) = pool.reply(&session.id()) {
                 return Step::none().send(To::One(leader), reply.clone());
             }
         }
+        if !self.accepts(mask) {
+            return self.refuse(cx, leader, waiting);
+        }
         let verdict = self.case(leader, digest).verdict;
         match verdict {
             Verdict::Accepted => self.answer(cx, leader, waiting),
-            Verdict::Refused => Step::none(),
+            Verdict::Refused => self.decline(leader, session),
             Verdict::Unasked | Verdict::Asked => {
-                let step = self.ask(leader, digest, &waiting.said.what.statement);
+                let step = self.ask(leader, session, statement);
                 self.case(leader, digest).challenge = Some(waiting);
                 step
             }
@@ -103,12 +106,13 @@ impl Cosigner {
         self.reply(leader, said, reply)
     }
 
-    /// Says that the pair is gone, or says again what was said in that session.
+    /// Says that the pair is gone, and sees to it; or says again what was said in that session.
     pub(super) fn refuse(&mut self, cx: &mut Cx<'_>, leader: Index, waiting: Waiting) -> Step {
         let Waiting { said, nonce, .. } = waiting;
         if let Some(reply) = self.pool(leader).reply(&said.what.session.id()) {
             return Step::none().send(To::One(leader), reply.clone());
         }
+        drop(self.pool(leader).take(&nonce));
         let (challenge, member) = (said.what.id(), self.config.me.get());
         let (nonce, ahead) = (Some(nonce), self.draw(cx, leader));
         let refusal = Refusal { challenge, member, nonce, ahead };
@@ -119,15 +123,18 @@ impl Cosigner {
     /// Keeps what a challenge is answered with, and says it.
     fn reply(&mut self, leader: Index, said: Said<Challenge>, reply: Message) -> Step {
         let limit = self.config.limits.answers;
-        let answered = Answered { session: said.what.session.id(), said, reply: reply.clone() };
-        self.pool(leader).answered(answered, limit);
+        self.pool(leader).answered(Answered::new(said, reply.clone()), limit);
         Step::none().send(To::One(leader), reply)
     }
 
-    /// Whether this member signs beside these: it is one of them, and they are enough.
-    pub(super) fn signs_beside(&self, mask: &Mask) -> bool {
-        let (roster, me) = (&self.config.roster, self.config.me.get());
-        let accepts = |mask| self.config.policy.accepts(roster, mask) == Ok(true);
-        mask.fits(roster.size()) && mask.contains(me) && accepts(mask)
+    /// Whether this member is one of these members of its roster.
+    pub(super) fn is_among(&self, mask: &Mask) -> bool {
+        mask.fits(self.config.roster.size()) && mask.contains(self.config.me.get())
+    }
+
+    /// Whether these are enough to sign beside. If not their leader is at no fault: it may be less
+    /// strict.
+    pub(super) fn accepts(&self, mask: &Mask) -> bool {
+        self.config.policy.accepts(&self.config.roster, mask) == Ok(true)
     }
 }

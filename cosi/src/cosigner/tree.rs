@@ -65,8 +65,8 @@ impl Cosigner {
         let verdict = self.case(leader, digest).verdict;
         let step = match verdict {
             Verdict::Accepted => self.join(cx, leader, id),
-            Verdict::Refused => Step::none(),
-            Verdict::Unasked | Verdict::Asked => self.ask(leader, digest, &statement),
+            Verdict::Refused => self.decline(leader, session),
+            Verdict::Unasked | Verdict::Asked => self.ask(leader, session, &statement),
         };
         if children.is_empty() {
             return step;
@@ -163,12 +163,12 @@ impl Cosigner {
         let challenge = &waiting.said.what;
         let (session, mask) = (&challenge.session, &challenge.mask);
         let (id, digest) = (session.id(), session.statement);
-        if !self.signs(session, &challenge.statement) || !self.signs_beside(mask) {
+        if !self.signs(session, &challenge.statement) || !self.is_among(mask) {
             return self.blame_if(from == leader, leader, FaultKind::InvalidPayload);
         }
         let pool = self.pool(leader);
         if let Some(other) = pool.contradiction(&waiting.said) {
-            let evidence = blame::equivocation(other, &waiting.said);
+            let evidence = blame::equivocation(&other, &waiting.said);
             return self.blame(leader, FaultKind::Equivocation, evidence);
         }
         if let Some(responding) = pool.responding(&id) {
@@ -183,18 +183,22 @@ impl Cosigner {
             None | Some(false) => return Step::none(),
             Some(true) => {}
         }
+        if !self.accepts(mask) {
+            return self.refuse(cx, leader, waiting);
+        }
         let verdict = self.case(leader, digest).verdict;
         if verdict == Verdict::Refused {
-            return Step::none();
+            return self.decline(leader, session);
         }
         let Some(terms) = Terms::of(challenge, &self.config.roster, &waiting.sums) else {
             return self.blame_if(from == leader, leader, FaultKind::InvalidProof);
         };
-        let statement = challenge.statement.clone();
+        let (session, statement) = (session.clone(), challenge.statement.clone());
         let step = self.spend(from, leader, waiting, &terms);
         match verdict {
             Verdict::Accepted => step.and(self.respond(cx, leader, &id)),
-            _ => step.and(self.ask(leader, digest, &statement)),
+            Verdict::Refused => step,
+            Verdict::Unasked | Verdict::Asked => step.and(self.ask(leader, &session, &statement)),
         }
     }
 
@@ -304,7 +308,7 @@ impl Cosigner {
 
     /// Blames the leader for what it said itself. What others pass on may not have been for this
     /// member.
-    fn blame_if(&mut self, said_so: bool, leader: Index, kind: FaultKind) -> Step {
+    pub(super) fn blame_if(&mut self, said_so: bool, leader: Index, kind: FaultKind) -> Step {
         if said_so { self.blame(leader, kind, None) } else { Step::none() }
     }
 }

@@ -138,14 +138,22 @@ impl Attempt {
         })
     }
 
-    /// A branch has no sum, or has not this member's share: says its head, or the member.
-    pub(super) fn lose_branch(&mut self, member: Index) {
-        let head = self.limbs.get_mut(&member).filter(|limb| limb.owed.answer.is_none());
-        head.into_iter().for_each(|limb| limb.failed = true);
-        let limb = self.limbs.values_mut().find(|limb| limb.is_owed_by(member));
-        if let Some(replies) = limb.and_then(|limb| limb.replies.as_mut()) {
-            replies.insert(member, Reply::Refused);
-        }
+    /// A branch that has not answered lacks this member's share: says the member. Whether that is
+    /// news.
+    pub(super) fn lose_branch(&mut self, member: Index) -> bool {
+        let mut limbs = self.limbs.values_mut().filter(|limb| limb.lacks(member));
+        limbs.next().is_some_and(|limb| {
+            limb.failed |= limb.owed.answer.is_none();
+            let owes = limb.is_owed_by(member);
+            let replies = limb.replies.as_mut().filter(|_| owes);
+            replies.into_iter().for_each(|replies| drop(replies.insert(member, Reply::Refused)));
+            true
+        })
+    }
+
+    /// The member does not sign the statement. Whether that is news.
+    pub(super) fn decline(&mut self, member: Index) -> bool {
+        self.lose(member) || self.lose_branch(member)
     }
 
     /// Keeps a sum that a branch owes. A late one is checked by itself.
@@ -193,8 +201,7 @@ impl Attempt {
 
     /// Whether the member may yet answer.
     pub(super) fn expects(&self, member: Index) -> bool {
-        let head = self.limbs.get(&member).is_some_and(|limb| limb.owed.answer.is_none());
-        head || self.is_owed_by(member)
+        self.is_owed_by(member) || self.limbs.values().any(|limb| limb.lacks(member))
     }
 
     /// Keeps what the branches that nobody had to ask about committed to for the time after: once,

@@ -74,8 +74,13 @@ impl<'a> Descent<'a> {
             }
             self.look_at(member, reply);
         }
-        let (branch, _) = self.limb.word();
-        self.find_sound(branch.said.what.member);
+        let head = self.limb.owed.branch.said.what.member;
+        let Verdict { convicted, ways, strays, .. } = &self.verdict;
+        let nobody = convicted.is_empty() && ways.is_empty() && strays.is_empty();
+        if nobody && self.limb.is_late() {
+            self.fail_above(head); // and nobody told of another way
+        }
+        self.find_sound(head);
         self.verdict
     }
 
@@ -87,8 +92,8 @@ impl<'a> Descent<'a> {
         let word = if is_head { Some(self.of_head()) } else { self.of_child(parent, member) };
         match (word, reply) {
             (Some(word), Reply::Account(told)) => self.compare(parent, member, &word, told),
-            // The leader knows whether it has asked its child, and a pair may be gone.
-            (Some(_), Reply::Refused) if !is_head => self.fail(parent, member),
+            // Its parent has not passed the challenge on, or its pair was gone.
+            (Some(_), Reply::Refused) => self.fail(parent, member),
             (None, _) if self.claims(parent, member) => self.fail(parent, member),
             _ => {}
         }
@@ -102,7 +107,9 @@ impl<'a> Descent<'a> {
         let total = told.total();
         let Some(said) = &word.sum else {
             // What a child waits for itself it cannot have passed on.
-            return if total.is_some() { self.fail(parent, child) };
+            return if total.is_some() {
+                self.fail(parent, child)
+            };
         };
         if total.is_some_and(|total| total.to_bytes() == said.what.sum) {
             return;
@@ -119,6 +126,13 @@ impl<'a> Descent<'a> {
 
     fn fail(&mut self, parent: Index, child: Index) {
         self.verdict.ways.insert((parent, child));
+    }
+
+    /// The way to this member.
+    fn fail_above(&mut self, member: u16) {
+        let above = self.tree.parent(member).and_then(|above| self.roster.index(above));
+        let way = above.zip(self.roster.index(member));
+        self.verdict.ways.extend(way);
     }
 
     /// What the leader has of the head.
@@ -176,13 +190,13 @@ impl<'a> Descent<'a> {
     }
 
     fn is_sound(&self, ahead: &Branch) -> bool {
-        let members = self.roster.indices().filter(|i| ahead.mask().contains(i.get()));
+        let mut members = ahead.mask().iter().map(|at| self.roster.index(at));
         let failed = |i: &Index| {
             let Verdict { convicted, ways, strays, .. } = &self.verdict;
             strays.contains(i)
                 || convicted.iter().any(|(culprit, _)| culprit == i)
                 || ways.iter().any(|(from, to)| from == i || to == i)
         };
-        members.into_iter().all(|i| self.told(i).is_some_and(Told::is_right) && !failed(&i))
+        members.all(|i| i.is_some_and(|i| self.told(i).is_some_and(Told::is_right) && !failed(&i)))
     }
 }

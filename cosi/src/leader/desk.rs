@@ -36,6 +36,8 @@ pub(super) struct Desk {
     convicted: BTreeSet<Index>,
     /// Who sits out: at most every member.
     bench: BTreeMap<Index, Bench>,
+    /// Who refused in a session, and has not signed since: at most every member.
+    refused: BTreeSet<Index>,
     /// The weight of all who have an unspent offer.
     offered: u64,
     /// At most one entry for each member and kind.
@@ -79,8 +81,8 @@ impl Desk {
     pub(super) fn new(config: Config) -> Self {
         let (offers, bench) = (BTreeMap::new(), BTreeMap::new());
         let (convicted, blamed) = (BTreeSet::new(), BTreeSet::new());
-        let grove = Grove::new();
-        Self { config, offers, convicted, bench, offered: 0, blamed, drawn: 0, grove }
+        let (refused, grove) = (BTreeSet::new(), Grove::new());
+        Self { config, offers, convicted, bench, refused, offered: 0, blamed, drawn: 0, grove }
     }
 
     /// Takes an offer in, unless it is another leader's or was here before.
@@ -155,14 +157,23 @@ impl Desk {
         self.grove.plant(cx, &self.config, self.drawn, &self.convicted)
     }
 
-    /// The member withheld its response to the end of a session.
+    /// The member withheld its response to the end of a session. It stands aside, too.
     pub(super) fn sit_out(&mut self, member: Index) {
+        self.grove.set_aside(member);
         self.bench.entry(member).or_default().sit_out();
+    }
+
+    /// The member refused in a session. Once is no offence: it may have crashed.
+    pub(super) fn refused(&mut self, member: Index) {
+        if !self.refused.insert(member) {
+            self.sit_out(member);
+        }
     }
 
     /// The member signed.
     pub(super) fn redeem(&mut self, member: Index) {
         self.bench.remove(&member);
+        self.refused.remove(&member);
     }
 
     /// The member signed a wrong response.

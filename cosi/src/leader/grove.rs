@@ -135,7 +135,8 @@ impl Grove {
         if all && ready < tree.children(me.get()).count() {
             return None;
         }
-        let last = self.ahead.iter_mut().filter_map(|(head, ahead)| Some((*head, ahead.pop_back()?)));
+        let last =
+            self.ahead.iter_mut().filter_map(|(head, ahead)| Some((*head, ahead.pop_back()?)));
         Some(last.collect())
     }
 

@@ -74,6 +74,12 @@ impl Limb {
         self.share().is_none() && asked && self.owed.branch.mask().contains(member.get())
     }
 
+    /// Whether it waits for the member's share.
+    pub(super) fn lacks(&self, member: Index) -> bool {
+        let waits = self.owed.answer.is_none() || self.is_owed_by(member);
+        waits && self.owed.branch.mask().contains(member.get())
+    }
+
     /// Checks the sum: \[s_T\]B = R1_T + \[b\]R2_T + \[c\]A_Z_T.
     pub(super) fn examine(&mut self, terms: &Terms, roster: &Roster) {
         let Some(answer) = self.owed.answer.as_ref().filter(|_| !self.failed) else { return };
@@ -147,10 +153,16 @@ impl Limb {
         (&self.owed.branch, answer.map(|answer| &answer.said))
     }
 
+    /// Whether the sum came after the members were asked.
+    pub(super) const fn is_late(&self) -> bool {
+        self.late
+    }
+
     /// Keeps the sum that the head owes.
     pub(super) fn answer(&mut self, id: &ChallengeId, said: Said<Sum>, ahead: Branch) -> bool {
-        self.late = self.replies.is_some();
-        self.share().is_none() && self.owed.answer(id, said, ahead)
+        let kept = self.share().is_none() && self.owed.answer(id, said, ahead);
+        self.late |= kept && self.replies.is_some();
+        kept
     }
 }
 

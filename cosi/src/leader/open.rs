@@ -1,12 +1,17 @@
 //! One statement that is being signed: gather commitments, challenge, and again.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
 use core::time::Duration;
 
 use super::{
     Event, Step,
     attempt::Attempt,
     desk::Desk,
+    single::Singles,
     tree::{Canopy, Trees},
 };
 use crate::{
@@ -17,7 +22,7 @@ use crate::{
     session::{Digest, Session},
     signature::{CollectiveSignature, Policy},
     transcript::{Hash, fresh},
-    tree::Branches,
+    tree::{Branch, Branches, Tree},
     wire::Wire,
 };
 
@@ -30,7 +35,7 @@ pub(super) struct Open {
     /// The next attempt's.
     pub(super) session: Session,
     pub(super) statement: StatementBytes,
-    policy: Policy,
+    pub(super) policy: Policy,
     announcement: Message,
     /// When it has failed.
     pub(super) until: Time,
@@ -41,9 +46,17 @@ pub(super) struct Open {
     /// owes to two, so there is at most one for each member, one for each time that a tree is tried,
     /// and one.
     pub(super) attempts: Vec<Attempt>,
+    /// When the current attempt began.
+    since: Time,
     /// One slot for each member.
     refusals: BTreeMap<Index, u8>,
-    /// The tree. `None`: everybody is asked directly.
+    /// Who does not sign the statement: at most every member.
+    pub(super) declined: BTreeSet<Index>,
+    /// The single signatures. `None`: nobody is asked for any.
+    pub(super) singles: Option<Singles>,
+    /// The tree, if the session began with one.
+    pub(super) tree: Option<Arc<Tree>>,
+    /// What is known of it. `None`: everybody is asked directly.
     pub(super) trees: Option<Trees>,
     /// Who has committed in a branch, and is to be challenged there.
     pub(super) canopy: Canopy,
@@ -84,6 +97,7 @@ impl Open {
             entropy: entropy.bytes(&cx.now().encode()).digest(),
             attempt: 0,
         };
+        let singles = Singles::new(desk, cx.now());
         Self {
             announcement: announcement(desk, &session, &statement),
             session,
@@ -93,7 +107,11 @@ impl Open {
             wake: cx.now().after(patience(desk)),
             phase: Phase::Gathering { graced: false },
             attempts: Vec::new(),
+            since: cx.now(),
             refusals: BTreeMap::new(),
+            declined: BTreeSet::new(),
+            singles,
+            tree: None,
             trees: None,
             canopy: Canopy::default(),
         }
@@ -158,7 +176,7 @@ impl Open {
                 let refusals = self.refusals.entry(member).or_default();
                 *refusals = refusals.saturating_add(1);
             }
-            None => attempt.lose_branch(member),
+            None => drop(attempt.lose_branch(member)),
         }
         self.answered(desk, cx, challenge)
     }
@@ -176,11 +194,20 @@ impl Open {
     /// Acts on the time in `cx`. Harmless when early.
     pub(super) fn handle_timeout(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
         if self.until <= cx.now() {
-            return self.fail(desk);
+            self.attempts.iter_mut().for_each(|attempt| attempt.overdue = true);
+            let silent = |i: Index| i != desk.config.me && !desk.has_offer(i);
+            let silent = desk.config.roster.indices().filter(|i| silent(*i)).collect();
+            return self.fail(desk, silent);
         }
+        let step = self.poll(desk, cx.now());
         if cx.now() < self.wake {
-            return Step::none();
+            return step;
         }
+        step.and(self.next_phase(desk, cx))
+    }
+
+    /// Patience with the phase is over.
+    fn next_phase(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
         match self.phase {
             Phase::Over => Step::none(),
             Phase::Called(_) => self.ask_the_missing(desk, cx),
@@ -205,14 +232,14 @@ impl Open {
                 if let Some(inquiry) = self.descend(desk, cx, &id) {
                     return step.and(inquiry);
                 }
-                step.and(self.fall_back(desk, cx, BTreeMap::new()))
+                step.and(self.try_again(desk, cx, BTreeMap::new()))
             }
             Phase::Descending(id) => {
                 let current = self.attempts.iter_mut().find(|attempt| attempt.id == id);
                 current.into_iter().for_each(|attempt| attempt.overdue = true);
                 let (step, sound) = self.conclude(desk, &id);
                 let step = step.and(self.remind());
-                step.and(self.fall_back(desk, cx, sound))
+                step.and(self.try_again(desk, cx, sound))
             }
         }
     }
@@ -223,7 +250,8 @@ impl Open {
     }
 
     pub(super) fn next_timeout(&self) -> Time {
-        self.wake.min(self.until)
+        let poll = self.singles.as_ref().map_or(self.until, Singles::due);
+        self.wake.min(self.until).min(poll)
     }
 
     pub(super) const fn is_over(&self) -> bool {
@@ -257,6 +285,7 @@ impl Open {
         let refusals = self.refusals.get(&member).copied().unwrap_or_default();
         member != desk.config.me
             && !self.canopy.covers(member)
+            && !self.declined.contains(&member)
             && !desk.is_convicted(member)
             && refusals < REFUSALS
             && !self.attempts.iter().any(|attempt| attempt.is_owed_by(member))
@@ -303,7 +332,7 @@ impl Open {
         let offers = offers.collect();
         let session = self.session.clone();
         self.session.attempt = self.session.attempt.saturating_add(1);
-        self.wake = cx.now().after(patience(desk));
+        (self.since, self.wake) = (cx.now(), cx.now().after(patience(desk)));
         let attempt = Attempt::new(desk, cx, session, &self.statement, offers, branches);
         let Some(attempt) = attempt else { return Step::none() };
         let (id, step) = (attempt.id, attempt.ask());
@@ -331,7 +360,21 @@ impl Open {
             Phase::Challenged(id) | Phase::Descending(id) => id == challenge,
             Phase::Called(_) | Phase::Gathering { .. } | Phase::Over => false,
         };
-        if current { step.and(self.fall_back(desk, cx, sound)) } else { step }
+        if current { step.and(self.try_again(desk, cx, sound)) } else { step }
+    }
+
+    /// The current attempt is spoiled: tries without who spoiled it. The session gets its time
+    /// back, so that the limit bounds silence and not how many disruptors there may be.
+    fn try_again(
+        &mut self,
+        desk: &mut Desk,
+        cx: &mut Cx<'_>,
+        sound: BTreeMap<Index, Branch>,
+    ) -> Step {
+        let took = cx.now().since_epoch().saturating_sub(self.since.since_epoch());
+        self.until = self.until.after(took);
+        self.singles.iter_mut().for_each(|singles| singles.put_off(took));
+        self.fall_back(desk, cx, sound)
     }
 
     /// Convicts whoever answered wrongly.
@@ -369,43 +412,41 @@ impl Open {
         signature: CollectiveSignature,
         by: &ChallengeId,
     ) -> Step {
-        self.close_trees(desk, Some(by));
         let signed = |i: &Index| signature.mask.contains(i.get());
         let (present, absent): (Vec<_>, Vec<_>) = desk.config.roster.indices().partition(signed);
-        let overdue = self.attempts.iter().filter(|attempt| attempt.overdue);
-        let roster = desk.config.roster.clone();
-        overdue.flat_map(|a| a.debtors(&roster)).for_each(|member| desk.sit_out(member));
+        self.end(desk, Some(by), &absent);
         present.into_iter().for_each(|member| desk.redeem(member));
-        self.mark_silent(desk, &absent);
-        self.phase = Phase::Over;
         let (digest, statement) = (self.session.statement, self.statement.to_vec());
         Step::none().event(Event::Signed { digest, statement, signature, absent })
     }
 
-    /// Whoever could have joined and has not committed was asked directly, and is silent.
-    fn mark_silent(&self, desk: &mut Desk, absent: &[Index]) {
-        let silent = |i: &&Index| self.may_join(desk, **i) && !desk.has_offer(**i);
-        let silent: Vec<_> = absent.iter().filter(silent).copied().collect();
-        silent.into_iter().for_each(|member| desk.grove.mark_silent(member));
-    }
-
-    fn fail(&mut self, desk: &mut Desk) -> Step {
-        self.close_trees(desk, None);
-        let debtors = self.debtors(desk);
-        debtors.iter().for_each(|member| desk.sit_out(*member));
-        let others = desk.config.roster.indices();
-        let missing = |i: &Index| {
-            let silent = *i != desk.config.me && !desk.has_offer(*i);
-            debtors.contains(i) || desk.is_convicted(*i) || silent
-        };
-        let absent: Vec<_> = others.filter(missing).collect();
-        self.mark_silent(desk, &absent);
-        self.phase = Phase::Over;
+    /// Ends without a signature. These were silent.
+    pub(super) fn fail(&mut self, desk: &mut Desk, silent: Vec<Index>) -> Step {
+        let absent = BTreeSet::from_iter(silent.into_iter().chain(self.debtors(desk)));
+        let missing =
+            |i: &Index| absent.contains(i) || self.declined.contains(i) || desk.is_convicted(*i);
+        let absent: Vec<_> = desk.config.roster.indices().filter(missing).collect();
+        self.end(desk, None, &absent);
         Step::none().event(Event::Failed { digest: self.session.statement, absent })
     }
 
+    /// The session is over, by an attempt or otherwise: who withheld to the end sits out the next
+    /// ones, and who refused again.
+    pub(super) fn end(&mut self, desk: &mut Desk, by: Option<&ChallengeId>, absent: &[Index]) {
+        self.close_trees(desk, by);
+        self.debtors(desk).into_iter().for_each(|member| desk.sit_out(member));
+        self.refusals.keys().for_each(|member| desk.refused(*member));
+        // Whoever could have joined and has not committed was asked directly, and is silent.
+        let silent = |i: &&Index| self.may_join(desk, **i) && !desk.has_offer(**i);
+        let silent: Vec<_> = absent.iter().filter(silent).copied().collect();
+        silent.into_iter().for_each(|member| desk.grove.mark_silent(member));
+        self.phase = Phase::Over;
+    }
+
+    /// Who has owed a response for longer than the patience.
     fn debtors(&self, desk: &Desk) -> Vec<Index> {
-        self.attempts.iter().flat_map(|attempt| attempt.debtors(&desk.config.roster)).collect()
+        let overdue = self.attempts.iter().filter(|attempt| attempt.overdue);
+        overdue.flat_map(|attempt| attempt.debtors(&desk.config.roster)).collect()
     }
 }
 

@@ -12,16 +12,13 @@
 //!    they committed to ahead, as do sound ones below those that failed, all others directly. After
 //!    the last such attempt, lead a star.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Step,
-    desk::Desk,
     descent::{Descent, Verdict},
-    grove::heads,
+    desk::Desk,
+    grove::{Planted, heads},
     open::{Open, Phase, patience},
 };
 use crate::{
@@ -29,7 +26,7 @@ use crate::{
     machine::{Cx, Index, Time, To},
     mask::Mask,
     message::{Account, Call, Message, Said, Sum},
-    tree::{Branch, Branches, Tree},
+    tree::{Branch, Branches},
 };
 
 /// The branches that are to be challenged next, and whom they are of.
@@ -56,11 +53,10 @@ impl Canopy {
 }
 
 /// What a session over trees knows of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Trees {
     /// How many attempts over a tree are left.
     pub(super) left: u8,
-    tree: Arc<Tree>,
     /// Who had a place in the tree and did not come with the tuples.
     missing: BTreeSet<Index>,
     /// The ways in the tree that failed.
@@ -72,20 +68,27 @@ pub(super) struct Trees {
 impl Open {
     /// Phase 1: a tree that is ready is challenged at once; another one is called.
     pub(super) fn start_tree(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Option<Step> {
-        let tried = desk.grove.is_tried(&desk.config) && self.has_time_for_a_tree(desk, cx.now());
-        let planted = desk.plant(cx).filter(|_| tried)?;
-        let (left, tree) = (desk.config.trees, planted.tree.clone());
-        let (missing, ways, strays) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        self.trees = Some(Trees { left, tree, missing, ways, strays });
+        if !desk.grove.is_tried(&desk.config) || !self.has_time_for_a_tree(desk, cx.now()) {
+            return None;
+        }
+        let planted = desk.plant(cx)?;
+        self.tree = Some(planted.tree.clone());
+        self.trees = Some(Trees { left: desk.config.trees, ..Trees::default() });
         if let Some(ahead) = desk.grove.take(desk.config.me, true) {
             self.canopy = Canopy::new(ahead, desk);
             if let Some(chosen) = self.chosen(desk) {
+                self.note_missing(desk);
                 let announce = self.announce_again(desk);
                 return Some(announce.and(self.challenge(desk, cx, chosen)));
             }
             let unspent = core::mem::take(&mut self.canopy).branches;
             unspent.into_values().for_each(|branch| desk.grove.keep(branch, &desk.config));
         }
+        Some(self.call(desk, cx, planted))
+    }
+
+    /// Calls for the commitments of the tree.
+    fn call(&mut self, desk: &mut Desk, cx: &Cx<'_>, planted: Planted) -> Step {
         let issued = desk.grove.issue(cx.now());
         let config = &desk.config;
         let children = heads(&planted.tree, config);
@@ -100,7 +103,7 @@ impl Open {
         self.phase = Phase::Called(branches);
         // Whoever stands aside need not wait for the tree.
         let aside = self.announcement_to(desk, |i| !planted.tree.contains(i.get()));
-        Some(Step::none().send(To::Some(heads), call).and(aside))
+        Step::none().send(To::Some(heads), call).and(aside)
     }
 
     /// Phase 2: a branch commits.
@@ -125,12 +128,16 @@ impl Open {
         if let Phase::Called(branches) = core::mem::replace(&mut self.phase, gathering) {
             self.canopy = Canopy::new(branches.into_branches(), desk);
         }
-        if let Some(trees) = &mut self.trees {
-            let missing = |i: &Index| trees.tree.contains(i.get()) && !self.canopy.covers(*i);
-            let others = desk.config.roster.indices().filter(|i| *i != desk.config.me);
-            trees.missing = others.filter(missing).collect();
-        }
+        self.note_missing(desk);
         self.gather_anew(desk, cx)
+    }
+
+    /// Remembers who has a place in the tree and is in none of its branches.
+    fn note_missing(&mut self, desk: &Desk) {
+        let (Some(tree), Some(trees)) = (&self.tree, &mut self.trees) else { return };
+        let others = desk.config.roster.indices().filter(|i| *i != desk.config.me);
+        let missing = others.filter(|i| tree.contains(i.get()) && !self.canopy.covers(*i));
+        trees.missing = missing.collect();
     }
 
     /// Phase 4: a branch responds.
@@ -162,6 +169,12 @@ impl Open {
         ahead: Option<&Branch>,
     ) -> Step {
         let id = said.what.response.what.challenge;
+        // So that all accounts together are no longer than the tree is large.
+        let is_parent =
+            |at: u16| self.tree.as_ref().and_then(|tree| tree.parent(at)) == Some(from.get());
+        if !said.what.children.iter().all(|(named, _)| is_parent(named.member)) {
+            return Step::none();
+        }
         let told = (said.clone(), ahead.cloned());
         let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == id);
         let Some(attempt) = attempt else { return Step::none() };
@@ -174,14 +187,12 @@ impl Open {
     }
 
     /// Asks all in the branches of an attempt that failed directly.
-    pub(super) fn descend(
-        &mut self,
-        desk: &Desk,
-        cx: &Cx<'_>,
-        id: &ChallengeId,
-    ) -> Option<Step> {
+    pub(super) fn descend(&mut self, desk: &Desk, cx: &Cx<'_>, id: &ChallengeId) -> Option<Step> {
         let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == *id)?;
         let inquiry = attempt.inquire(&desk.config)?;
+        for member in &self.declined {
+            attempt.lose_branch(*member);
+        }
         if matches!(self.phase, Phase::Challenged(current) if current == *id) {
             self.phase = Phase::Descending(*id);
             self.wake = cx.now().after(patience(desk));
@@ -198,13 +209,15 @@ impl Open {
     ) -> (Step, BTreeMap<Index, Branch>) {
         let (mut step, mut sound) = (Step::none(), BTreeMap::new());
         let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == *id);
-        let (Some(attempt), Some(trees)) = (attempt, &mut self.trees) else { return (step, sound) };
+        let (Some(attempt), Some(tree)) = (attempt, &self.tree) else { return (step, sound) };
         for limb in attempt.limbs.values() {
             let Some(replies) = &limb.replies else { continue };
-            let descent = Descent::new(&desk.config.roster, &trees.tree, limb, replies);
+            let descent = Descent::new(&desk.config.roster, tree, limb, replies);
             let Verdict { convicted, ways, strays, sound: below } = descent.judge();
-            trees.ways.extend(ways);
-            trees.strays.extend(strays);
+            if let Some(trees) = &mut self.trees {
+                trees.ways.extend(ways);
+                trees.strays.extend(strays);
+            }
             sound.extend(below);
             for (member, evidence) in convicted {
                 step = step.and(desk.convict(member, evidence));
@@ -228,18 +241,39 @@ impl Open {
         // Under a new name, so that whoever committed for the old one commits anew.
         self.session.attempt = self.session.attempt.saturating_add(1);
         if left > 0 && self.has_time_for_a_tree(desk, cx.now()) {
-            let mut branches = desk.grove.take(desk.config.me, false).unwrap_or_default();
-            branches.extend(sound);
-            branches.retain(|_, branch| {
-                let mut members = desk.config.roster.indices().filter(|i| branch.mask().contains(i.get()));
-                members.all(|i| self.may_join(desk, i))
-            });
-            self.canopy = Canopy::new(branches, desk);
+            self.canopy = Canopy::new(self.untouched(desk, sound), desk);
         }
         if self.canopy.branches.is_empty() {
             self.leave_trees(desk);
         }
         self.gather_anew(desk, cx)
+    }
+
+    /// The sound branches, and whatever the other ones committed to ahead that nothing was found
+    /// against: nobody stands in two.
+    fn untouched(
+        &self,
+        desk: &mut Desk,
+        sound: BTreeMap<Index, Branch>,
+    ) -> BTreeMap<Index, Branch> {
+        let ahead = desk.grove.take(desk.config.me, false).unwrap_or_default();
+        let roster = &desk.config.roster;
+        let failed = |member: Index| {
+            self.trees.as_ref().is_some_and(|trees| {
+                let Trees { ways, strays, .. } = trees;
+                strays.contains(&member) || ways.iter().any(|(a, b)| [*a, *b].contains(&member))
+            })
+        };
+        let mut branches = BTreeMap::<Index, Branch>::new();
+        for (head, branch) in sound.into_iter().chain(ahead) {
+            let apart = branches.values().all(|other| other.mask().is_disjoint(branch.mask()));
+            let joins = |at| roster.index(at).is_some_and(|i| self.may_join(desk, i) && !failed(i));
+            let all_join = branch.mask().iter().all(joins);
+            if apart && all_join {
+                branches.insert(head, branch);
+            }
+        }
+        branches
     }
 
     /// Goes on as a star.
@@ -253,12 +287,13 @@ impl Open {
 
     /// Whoever was on a way that failed stands aside from the next session on.
     fn stand_aside(&mut self, desk: &mut Desk) {
-        let Some(trees) = &mut self.trees else { return };
+        let (Some(tree), Some(trees)) = (&self.tree, &mut self.trees) else { return };
         let (roster, me) = (&desk.config.roster, desk.config.me);
         let missing = core::mem::take(&mut trees.missing);
-        for member in &missing {
-            let parent = trees.tree.parent(member.get()).and_then(|parent| roster.index(parent));
-            let answered = desk.has_offer(*member) || self.attempts.iter().any(|a| a.asked(*member));
+        for member in missing.difference(&self.declined) {
+            let parent = tree.parent(member.get()).and_then(|parent| roster.index(parent));
+            let answered =
+                desk.has_offer(*member) || self.attempts.iter().any(|a| a.asked(*member));
             // What is below a way that failed, or below somebody silent, tells nothing of its own.
             if let Some(parent) = parent.filter(|parent| answered && !missing.contains(parent)) {
                 trees.ways.insert((parent, *member));

@@ -84,10 +84,7 @@ struct Slot {
 
 impl Branches {
     /// No tuples yet of these children with these subtrees.
-    pub(crate) fn of(
-        scope: Scope,
-        children: impl IntoIterator<Item = (Index, Mask)>,
-    ) -> Self {
+    pub(crate) fn of(scope: Scope, children: impl IntoIterator<Item = (Index, Mask)>) -> Self {
         let slot = |(child, subtree)| (child, Slot { subtree, branch: None });
         Self { scope, slots: children.into_iter().map(slot).collect() }
     }
@@ -106,6 +103,11 @@ impl Branches {
         }
         slot.branch = Some(branch);
         true
+    }
+
+    /// Waits for that child no longer. Whether it was waited for.
+    pub(crate) fn waive(&mut self, child: Index) -> bool {
+        self.slots.remove(&child).is_some()
     }
 
     /// Whether every child's tuple is there.

@@ -18,7 +18,7 @@ use crate::common::{at, key, seed};
 
 const WEIGHTS: [u32; 5] = [4, 1, 2, 1, 1];
 
-fn weighted(weights: &[u32]) -> Roster {
+pub(crate) fn weighted(weights: &[u32]) -> Roster {
     let mut rng = ChaCha20Rng::seed_from_u64(0);
     let member =
         |(at, weight): (u16, &u32)| Member { weight: *weight, ..Member::new(&key(at), &mut rng) };

@@ -74,7 +74,11 @@ impl World {
     }
 
     pub(crate) fn with(size: u16, mode: Mode, policy: Policy) -> Self {
-        let (roster, mut rng) = (roster(size), ChaCha20Rng::seed_from_u64(7));
+        Self::of(roster(size), mode, policy)
+    }
+
+    pub(crate) fn of(roster: Roster, mode: Mode, policy: Policy) -> Self {
+        let (size, mut rng) = (roster.size() as u16, ChaCha20Rng::seed_from_u64(7));
         let mut cx = Cx::new(Time::default(), &mut rng);
         let config = leader_config(&roster, mode);
         let leader = Leader::restore(config, [], &mut cx).unwrap().0;
@@ -221,7 +225,7 @@ impl World {
             let cosigner::Event::Validate { digest, statement, .. } = event else { panic!() };
             assert_eq!(digest, Digest::of(&statement));
             let accept = !statement.starts_with(b"bad");
-            self.tell(member, cosigner::Command::Validated { digest, accept });
+            self.tell(member, cosigner::Command::Answered { digest, accept });
         }
     }
 

@@ -76,7 +76,8 @@ fn evidence_of_another_roster_convicts_nobody() {
     let mut honest = honest();
     let offer = honest.commitment(0, b"M");
     let said = honest.challenge(&honest.session(0, b"M", 0), b"M", &offer.what, Default::default());
-    let response = responded(honest.hear(0, Message::Challenge(said.clone(), Ask::Own(offer.what.nonce))));
+    let response =
+        responded(honest.hear(0, Message::Challenge(said.clone(), Ask::Own(offer.what.nonce))));
     let lie = Said::new(&key(1), Response { response: [0; 32], ..response.what });
     let proof = evidence(vec![signed(&said), signed(&offer), signed(&lie)]);
     assert_eq!(blame::verify(&proof, &honest.roster), Some(at(&honest.roster, 1)));
@@ -108,7 +109,10 @@ fn two_challenges_in_one_session_convict_the_leader_and_nothing_else_does() {
         });
         let first = honest.hear(0, Message::Challenge(one.clone(), Ask::Own(commitment.nonce)));
         assert_eq!(first.is_some(), !waits);
-        assert_eq!(honest.hear(0, Message::Challenge(two.clone(), Ask::Own(commitment.nonce))), None);
+        assert_eq!(
+            honest.hear(0, Message::Challenge(two.clone(), Ask::Own(commitment.nonce))),
+            None
+        );
         let [fault] = &honest.faults[..] else { panic!("{:?}", honest.faults) };
         assert_eq!((fault.culprit.get(), fault.kind), (0, FaultKind::Equivocation));
         let proof = fault.evidence.clone().unwrap();

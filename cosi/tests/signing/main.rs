@@ -8,13 +8,25 @@
     reason = "a test fails by panicking"
 )]
 
+mod ahead;
+mod bench;
 mod certificate;
 mod common;
+mod declining;
+mod forgetting;
 mod framing;
+mod hedging;
+mod leaders;
+mod naming;
+mod policies;
+mod progress;
 mod quotas;
+mod reach;
 mod reference;
 mod ros;
 mod scripted;
 mod sessions;
+mod singles;
 mod strategies;
+mod verdicts;
 mod wire;

@@ -12,7 +12,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use crate::{
     common::{World, at},
-    scripted::{Honest, refused, responded},
+    scripted::{Honest, declined, refused, responded},
 };
 
 /// A leader fills its quotas: its own oldest goes, and nobody else's.
@@ -111,7 +111,7 @@ fn refusals_take_no_room_from_what_is_accepted() {
     }
     assert_eq!(honest.asked.len(), 50);
     // What is refused last is known, and not asked again; the others may be.
-    assert_eq!(honest.announce(0, &[49]), None);
+    declined(honest.announce(0, &[49]));
     assert_eq!(honest.asked.len(), 50);
 }
 
@@ -121,22 +121,22 @@ fn a_verdict_for_which_there_is_no_room_is_not_taken() {
     let mut honest = Honest::new(4, Policy::Quorum, Limits { validated: 1, ..Limits::default() });
     let digest = Digest::of(b"M");
     assert_eq!(honest.announce(0, b"M"), None);
-    honest.tell(Command::Validated { digest, accept: false });
+    declined(honest.tell(Command::Answered { digest, accept: false }));
     honest.validate(b"another");
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     let mut cx = Cx::new(Time::default(), &mut rng);
     let command = Command::Validated { digest, accept: true };
     let error = honest.cosigner.handle_command(&mut cx, command).unwrap_err();
     assert_eq!(error, cosigner::Error::TooManyValidated);
-    assert_eq!(honest.announce(0, b"M"), None, "it is refused as before");
+    declined(honest.announce(0, b"M")); // as before
     // A refusal is always taken.
     honest.tell(Command::Forget { digest: Digest::of(b"another") });
     honest.validate(b"M");
     honest.commitment(2, b"M");
     honest.tell(Command::Validated { digest, accept: false });
-    assert_eq!(honest.announce(0, b"M"), None);
-    assert_eq!(honest.announce(2, b"M"), None);
-    assert_eq!(honest.announce(3, b"M"), None);
+    for leader in [0, 2, 3] {
+        declined(honest.announce(leader, b"M"));
+    }
 }
 
 /// A member floods a leader with commitments: a bounded number is kept, none is named twice, and

@@ -9,11 +9,13 @@ use cosi::{
     cosigner::{self, Command, Event, Limits},
     machine::{Cx, Fault, FaultKind, Index, Time},
     mask::Mask,
-    message::{Ask, Commitment, Message, Refusal, Response, Said, StatementBytes},
+    message::{Ask, Commitment, Decline, Message, Refusal, Response, Said, StatementBytes},
     roster::Roster,
     session::{Digest, Session},
 };
-use curve25519_dalek::{EdwardsPoint, Scalar, edwards::CompressedEdwardsY, traits::Identity};
+use curve25519_dalek::{
+    EdwardsPoint, Scalar, constants::EIGHT_TORSION, edwards::CompressedEdwardsY, traits::Identity,
+};
 use rand_chacha::{
     ChaCha20Rng,
     rand_core::{SeedableRng, TryCryptoRng, TryRng},
@@ -139,6 +141,13 @@ pub(crate) fn refused(message: Option<Message>) -> Said<Refusal> {
     }
 }
 
+pub(crate) fn declined(message: Option<Message>) -> Decline {
+    match message {
+        Some(Message::Decline(said)) => said.what,
+        other => panic!("{other:?}"),
+    }
+}
+
 pub(crate) fn honest() -> Honest {
     let mut honest = Honest::new(4, Policy::Quorum, Limits::default());
     for statement in [b"M", b"N"] {
@@ -160,7 +169,11 @@ fn a_pair_answers_once_whatever_the_session() {
     let reply = honest.hear(0, Message::Challenge(first.clone(), Ask::Own(nonce)));
     let response = responded(reply.clone()).what;
     assert_eq!((response.nonce, response.challenge), (nonce, first.what.id()));
-    assert_eq!(honest.hear(0, Message::Challenge(first.clone(), Ask::Own(nonce))), reply, "verbatim");
+    assert_eq!(
+        honest.hear(0, Message::Challenge(first.clone(), Ask::Own(nonce))),
+        reply,
+        "verbatim"
+    );
     // Another attempt, another statement: the same pair is gone, and saying so is no fault.
     for (statement, attempt) in [(b"M", 1), (b"N", 0)] {
         let second = ask(&honest, statement, attempt);
@@ -194,21 +207,27 @@ fn a_cosigner_answers_only_under_every_condition() {
     };
     let size = honest.roster.size();
     let identity = EdwardsPoint::identity().compress().to_bytes();
+    let torsion = EIGHT_TORSION[1].compress().to_bytes();
     let bad = [
         with(&|ch| ch.mask = Mask::of(size, [0, 2, 3])),
-        with(&|ch| ch.mask = Mask::of(size, [0, 1])),
         with(&|ch| ch.mask = Mask::of(9, [0, 1, 2, 3])),
         with(&|ch| ch.mask = Mask::of(8, [0, 1, 2, 3, 7])),
         with(&|ch| ch.session.mode = Mode::Raw),
         with(&|ch| ch.session.roster = roster(5).id()),
         with(&|ch| ch.commitments = [identity; 2]),
+        with(&|ch| ch.commitments = [torsion, identity]),
+        with(&|ch| ch.commitments = [identity, torsion]),
         with(&|ch| ch.statement = bytes(b"N")),
         with(&|ch| ch.commitments[0] = [0xff; 32]),
     ];
     for said in bad {
         assert_eq!(honest.hear(0, Message::Challenge(said, Ask::Own(nonce))), None);
     }
-    assert_eq!(honest.hear(2, Message::Challenge(good.clone(), Ask::Own(nonce))), None, "by a relay");
+    assert_eq!(
+        honest.hear(2, Message::Challenge(good.clone(), Ask::Own(nonce))),
+        None,
+        "by a relay"
+    );
     let forged = Said {
         what: good.what.clone(),
         signature: Said::new(&key(2), honest.session(2, b"M", 0)).signature,
@@ -217,7 +236,10 @@ fn a_cosigner_answers_only_under_every_condition() {
     // Another leader cannot have it either.
     let session = honest.session(2, b"M", 0);
     let said = honest.challenge(&session, b"M", &commitment, EdwardsPoint::identity());
-    assert_eq!(refused(honest.hear(2, Message::Challenge(said, Ask::Own(nonce)))).what.nonce, Some(nonce));
+    assert_eq!(
+        refused(honest.hear(2, Message::Challenge(said, Ask::Own(nonce)))).what.nonce,
+        Some(nonce)
+    );
     // Nor does it commit to what it would not answer.
     let foreign = Session { roster: roster(5).id(), ..honest.session(0, b"M", 7) };
     let raw = Session { mode: Mode::Raw, ..honest.session(0, b"M", 7) };
@@ -227,7 +249,10 @@ fn a_cosigner_answers_only_under_every_condition() {
     }
     assert_eq!(honest.asked, []);
     assert!(honest.faults.iter().all(|fault| fault.evidence.is_none()));
-    assert_eq!(responded(honest.hear(0, Message::Challenge(good, Ask::Own(nonce)))).what.nonce, nonce);
+    assert_eq!(
+        responded(honest.hear(0, Message::Challenge(good, Ask::Own(nonce)))).what.nonce,
+        nonce
+    );
 }
 
 /// A_Z = O, by a member that knows the honest one's key: the sum of all secrets is public.
@@ -279,16 +304,17 @@ fn a_refused_statement_is_never_signed_and_a_forgotten_one_is_asked_again() {
     assert_eq!(honest.announce(0, b"evil"), None);
     assert_eq!(honest.announce(0, b"evil"), None);
     assert_eq!(honest.asked, [digest], "asked once");
-    assert_eq!(honest.tell(Command::Validated { digest, accept: false }), None);
+    let decline = declined(honest.tell(Command::Answered { digest, accept: false }));
+    assert_eq!((decline.leader, decline.statement, decline.entropy), (0, digest, [9; 32]));
     let session = honest.session(0, b"evil", 0);
     let said = honest.challenge(&session, b"evil", &offer, EdwardsPoint::mul_base(&Scalar::ONE));
-    assert_eq!(honest.hear(0, Message::Challenge(said.clone(), Ask::Own(offer.nonce))), None);
+    declined(honest.hear(0, Message::Challenge(said.clone(), Ask::Own(offer.nonce))));
     assert_eq!(honest.asked.len(), 1);
     honest.tell(Command::Forget { digest });
     assert_eq!(honest.hear(0, Message::Challenge(said, Ask::Own(offer.nonce))), None);
     assert_eq!(honest.asked.len(), 2);
     // Accepted at last: the challenge that waits is answered, with the pair that it names.
-    let reply = honest.tell(Command::Validated { digest, accept: true });
+    let reply = honest.tell(Command::Answered { digest, accept: true });
     assert_eq!(responded(reply).what.nonce, offer.nonce);
 }
 
@@ -390,7 +416,7 @@ fn what_was_verified_under_another_roster_is_dropped() {
 }
 
 /// A generator that broke, and says the same for ever.
-struct Stuck;
+pub(crate) struct Stuck;
 
 impl TryRng for Stuck {
     type Error = core::convert::Infallible;

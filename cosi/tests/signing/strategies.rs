@@ -38,7 +38,8 @@ fn wrong(message: Message) -> Fate {
 }
 
 fn withheld(message: Message) -> Fate {
-    if matches!(message, Message::Response(_)) { vec![] } else { honest(message) }
+    let withholds = matches!(message, Message::Response(_) | Message::Single(_));
+    if withholds { vec![] } else { honest(message) }
 }
 
 fn late(message: Message) -> Fate {

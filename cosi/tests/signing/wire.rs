@@ -9,8 +9,8 @@ use cosi::{
     machine::Time,
     mask::Mask,
     message::{
-        Account, Ask, Call, Commitment, Inquiry, Message, Named, Quote, Refusal, Response, Said,
-        StatementBytes, Sum, Tuple,
+        Account, Ask, Call, Commitment, Decline, Inquiry, Message, Named, Poll, Quote, Refusal,
+        Response, Said, Single, StatementBytes, Sum, Tuple,
     },
     nonce::NonceId,
     roster::RosterId,
@@ -171,6 +171,25 @@ impl Seeded {
                 let ahead = self.number().is_multiple_of(2).then(|| self.tuple());
                 Message::Account(account, ahead)
             }
+            11 => {
+                let decline = Decline {
+                    roster: RosterId(self.bytes()),
+                    leader: self.number(),
+                    statement: Digest(self.bytes()),
+                    entropy: self.bytes(),
+                    member: self.number(),
+                };
+                Message::Decline(self.said(decline))
+            }
+            12 => {
+                let session = self.session();
+                Message::Poll(self.said(Poll { session }), self.statement())
+            }
+            13 => Message::Single(Single {
+                statement: Digest(self.bytes()),
+                member: self.number(),
+                signature: Signature(self.bytes()),
+            }),
             _ => {
                 let refusal = Refusal {
                     challenge: ChallengeId(self.bytes()),
@@ -235,19 +254,22 @@ fn formats_are_those_of_version_1() {
         (&[], "e8123ddd00efc5f76df484b0da399d5fe504929b8052ab96bdece2e75cccf5a8"),
         (&[(64, 8192)], "be5cbaea2792e292d6fb29ed4b2ee1c8ee2863fb61ff117a7f4b92b940fb48cf"),
         (
-            &[
-                (1 + SESSION + 2 + 32, 8192),
-                (1 + SESSION + 2 + 32 + 4 + 5 + 8 + 8 + 64, 32_768),
-            ],
+            &[(1 + SESSION + 2 + 32, 8192), (1 + SESSION + 2 + 32 + 4 + 5 + 8 + 8 + 64, 32_768)],
             "b447515edf1dba137a6b54d847c5d5da1c3a0672749225b72bb2e53332c7d339",
         ),
+        (&[(1 + TUPLE, 8192)], "945198c1b7fdfcbccb4b82381587c6cab5a1afde0cde3cd44953bd9a4bdc8ade"),
         (
-            &[(1 + TUPLE, 8192)],
-            "945198c1b7fdfcbccb4b82381587c6cab5a1afde0cde3cd44953bd9a4bdc8ade",
+            &[(1 + SUM + 64 + TUPLE, 8192)],
+            "5a8085fc0213eed12e402d75e18ded132f1bc8c26a4fd042decfeacfbb2d79c9",
         ),
-        (&[(1 + SUM + 64 + TUPLE, 8192)], "5a8085fc0213eed12e402d75e18ded132f1bc8c26a4fd042decfeacfbb2d79c9"),
         (&[], "4be2468252f8f7b920db52325f29824930563c936e17a3f981cf11788200c912"),
         (&[(1 + TUPLE, 8192)], "fc1d99bddc466b768af9c42885bdbbc387fa616c5d6d9c69a3063fbe72f64151"),
+        (&[], "a046aed2629c9dd7307df43cb4acafa3258e3bf9658e30db2b8779fd70c8e0fb"),
+        (
+            &[(1 + SESSION + 64, 32_768)],
+            "525067731abc1e3a50df739ce282e0add621849c148131ec7d39cc85999ae3e1",
+        ),
+        (&[], "95891898973a62158f049543e179cd413c2bd0d05ddd9b2acb4bceaeabe567c3"),
     ];
     for (kind, (lengths, expected)) in (0u8..).zip(expected) {
         let mut seeded = Seeded(ChaCha20Rng::seed_from_u64(u64::from(kind)));
@@ -269,7 +291,7 @@ fn values_out_of_range_are_refused() {
     encoding[1] = 2; // a mode that there is not
     assert!(Message::decode(&encoding).is_err());
     let mut encoding = seeded.message(1).encode();
-    encoding[0] = 10; // a message that there is not
+    encoding[0] = 13; // a message that there is not
     assert!(Message::decode(&encoding).is_err());
 }
 

@@ -76,12 +76,19 @@ pub(crate) fn send(to: To<Index>, message: Message) -> Deliveries<Node> {
 }
 
 /// Something said, changed, and signed again by who said it.
-pub(crate) fn again<T: cosi::message::Speech>(said: Said<T>, change: impl FnOnce(T) -> T) -> Said<T> {
+pub(crate) fn again<T: cosi::message::Speech>(
+    said: Said<T>,
+    change: impl FnOnce(T) -> T,
+) -> Said<T> {
     let key = key(said.what.speaker());
     Said::new(&key, change(said.what))
 }
 
-pub(crate) fn tuple(said: Said<Tuple>, session: SessionId, change: impl FnOnce(Tuple) -> Tuple) -> Message {
+pub(crate) fn tuple(
+    said: Said<Tuple>,
+    session: SessionId,
+    change: impl FnOnce(Tuple) -> Tuple,
+) -> Message {
     Message::Tuple(again(said, change), session)
 }
 
@@ -147,10 +154,8 @@ fn a_wrong_share_is_convicted() {
         let (mut grove, absent) = with(shape, member, |_, _, to, message| match message {
             Message::Sum(said, ahead) => send(to, Message::Sum(wrong_sum(said), ahead)),
             Message::Account(said, ahead) => {
-                let said = again(said, |what| Account {
-                    response: wrong_response(what.response),
-                    ..what
-                });
+                let said =
+                    again(said, |what| Account { response: wrong_response(what.response), ..what });
                 send(to, Message::Account(said, ahead))
             }
             Message::Response(said) => send(to, Message::Response(wrong_response(said))),
@@ -275,7 +280,7 @@ fn a_parent_that_forgets_a_child_is_not_believed() {
 #[test]
 fn whoever_cannot_produce_its_children_is_silent() {
     for shape in SHAPES() {
-        let (grove, _, head, absent) = with_a_head(shape, |_, _, to, message| match message {
+        let (mut grove, _, head, absent) = with_a_head(shape, |_, _, to, message| match message {
             Message::Sum(said, ahead) => send(to, Message::Sum(wrong_sum(said), ahead)),
             Message::Account(said, ahead) => {
                 let said = again(said, |mut what| {
@@ -288,6 +293,9 @@ fn whoever_cannot_produce_its_children_is_silent() {
         });
         assert_eq!((absent, grove.attempts()), (vec![head], 2), "{shape:?}");
         assert_eq!(grove.sim.application().faults, []);
+        // It owes an account: it stands aside, and is not relied upon.
+        assert_eq!(grove.sign(b"y", u64::from(SIZE) - 1).1, [head]);
+        assert_eq!(grove.plans()[1].aside.iter().collect::<Vec<_>>(), [head]);
     }
 }
 

@@ -169,3 +169,34 @@ fn a_leader_has_so_many_tuples_and_no_more() {
     }
     assert_eq!(scene.faults, []);
 }
+
+/// Of the challenges that its subtree answers, it keeps the last ones: those are said again, and
+/// told of.
+#[test]
+fn a_leader_has_so_many_challenges_and_no_more() {
+    let mut scene = Scene::new(|mut config| {
+        config.limits.calls = 2;
+        config
+    });
+    scene.validate(b"M");
+    let script = scripts(&scene, 0, 1).remove(0);
+    scene.hear(script.parent, script.call());
+    let (_, mut tuple) = the_tuple(&scene.pass(PATIENCE));
+    let mut asked = vec![];
+    for attempt in 0..5 {
+        let session = scene.session(0, b"M", 100 + attempt);
+        let script = Script { session, ..script.clone() };
+        let challenge = script.challenge(&tuple, &[0, ME, 2], 7);
+        let message = script.signed(&challenge, tuple.nonce);
+        let heard = scene.hear(script.parent, message.clone());
+        let [(_, Message::Sum(_, ahead))] = &heard[..] else { panic!("{heard:?}") };
+        asked.push((message, script.inquiry(&challenge)));
+        tuple = ahead.what.clone();
+    }
+    for (at, (message, inquiry)) in asked.into_iter().enumerate() {
+        assert_eq!(scene.hear(script.parent, message).len(), usize::from(at >= 3), "{at}");
+        let told = scene.hear(0, inquiry);
+        assert_eq!(matches!(told[..], [(_, Message::Account(..))]), at >= 3, "{told:?}");
+    }
+    assert_eq!(scene.faults, []);
+}

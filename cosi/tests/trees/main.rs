@@ -9,11 +9,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod ahead;
 mod attacks;
 mod bounds;
+mod declines;
+mod framing;
 mod grove;
 mod honest;
 mod member;
+mod recovery;
 mod replays;
 mod scale;
 mod scene;

@@ -239,3 +239,9 @@ pub(crate) fn the_tuple(heard: &Heard) -> (u16, Tuple) {
     let [(to, tuple)] = &tuples[..] else { panic!("{heard:?}") };
     (*to, tuple.clone())
 }
+
+/// The leader is told that the statement is not signed, and nothing else is said.
+pub(crate) fn declines(heard: &[(Vec<u16>, Message)]) {
+    let [(to, Message::Decline(said))] = heard else { panic!("{heard:?}") };
+    assert_eq!((&to[..], said.what.leader, said.what.member), (&[0][..], 0, ME));
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cosi::machine::{Index, To};
 use cosi::{
     mask::Mask,
     message::{Account, Ask, Message, Response, Tuple},
@@ -10,7 +11,6 @@ use cosi::{
     tree::Shape,
     wire::BoundedVec,
 };
-use cosi::machine::{Index, To};
 use curve25519_dalek::{EdwardsPoint, Scalar};
 use proptest::prelude::*;
 
@@ -77,9 +77,7 @@ fn play(strategy: usize, to: To<Index>, message: Message) -> Deliveries<Node> {
             send(to, Message::Account(again(said, forget), ahead))
         }
         // What it commits to ahead is not what it has.
-        (15, Message::Sum(said, ahead)) => {
-            send(to, Message::Sum(said, again(ahead, wrong_sums)))
-        }
+        (15, Message::Sum(said, ahead)) => send(to, Message::Sum(said, again(ahead, wrong_sums))),
         (16, Message::Sum(said, ahead)) => {
             let ahead = again(ahead, |tuple| Tuple { nonce: NonceId([3; 16]), ..tuple });
             send(to, Message::Sum(said, ahead))

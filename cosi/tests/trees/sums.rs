@@ -156,9 +156,8 @@ fn a_branch_without_its_head_is_the_leaders() {
         let lie = |(to, message)| match message {
             Message::Sum(said, ahead) => send(to, Message::Sum(wrong_sum(said), ahead)),
             Message::Account(said, ahead) => {
-                let share = |what: Account| {
-                    Account { response: wrong_response(what.response), ..what }
-                };
+                let share =
+                    |what: Account| Account { response: wrong_response(what.response), ..what };
                 send(to, Message::Account(again(said, share), ahead))
             }
             other => send(to, other),
@@ -181,7 +180,9 @@ fn a_branch_without_its_head_is_the_leaders() {
     let below = tree.children(head).chain(tree.children(0).filter(|other| *other != head));
     assert_eq!(asked, below.collect());
     // Nobody had to be called, or asked for itself.
-    assert!(!log.iter().any(|(_, _, m)| matches!(m, Message::Response(_) | Message::Announcement(..))));
+    assert!(
+        !log.iter().any(|(_, _, m)| matches!(m, Message::Response(_) | Message::Announcement(..)))
+    );
     drop(log);
     assert_eq!(grove.said("call"), 39);
 }

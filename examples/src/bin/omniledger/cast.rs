@@ -102,6 +102,7 @@ impl Cast<'_> {
             patience: self.delay(6),
             grace: self.delay(1),
             limit: self.delay(1200),
+            individual: None,
         };
         validator::Config {
             genesis: self.genesis.clone(),

@@ -111,7 +111,8 @@ fn leading(args: &cli::Sign, members: &Members) -> Leading {
     let tenth = args.timeout.checked_div(10).unwrap_or_default();
     let patience = tenth.clamp(Duration::from_millis(100), Duration::from_secs(2));
     let patience = patience.max(args.grace);
-    let timing = Timing { patience, grace: args.grace, limit: args.timeout };
+    // Signed together or not at all: OpenSSL is to check one signature.
+    let timing = Timing { patience, grace: args.grace, limit: args.timeout, individual: None };
     Leading { timing, shape: args.shape.over(members.roster.size()) }
 }
 
