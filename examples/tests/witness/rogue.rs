@@ -69,7 +69,7 @@ async fn lead(scratch: &Scratch, statements: Vec<Vec<u8>>) -> Vec<Option<usize>>
 
     let mut config = Config::new(roster, me, key);
     let [patience, grace, limit] = [500, 200, 4000].map(Duration::from_millis);
-    config.leader.timing = Timing { patience, grace, limit };
+    config.leader.timing = Timing { patience, grace, limit, individual: None };
     config.leader.limits.sessions = statements.len();
     let machine = (Witness::new(config).unwrap(), Step::none());
     let (commands, orders) = mpsc::channel(16);
