@@ -27,8 +27,10 @@ mod step;
 pub mod transcript;
 pub mod tree;
 pub mod wire;
+pub mod witness;
 
 pub use certificate::{Attests, Certificate, Statement};
 pub use cosigner::Cosigner;
 pub use leader::Leader;
 pub use signature::{CollectiveSignature, Mode, Policy, VerifyError};
+pub use witness::Witness;

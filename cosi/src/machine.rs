@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::{BorshDeserialize, BorshSerialize, io};
 use curve25519_dalek::rand_core::CryptoRng;
 
 pub use crate::{
@@ -44,6 +44,22 @@ impl Time {
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self::at(self.since_epoch().saturating_add(delay))
+    }
+}
+
+/// What there is none of: the record of a machine that keeps nothing. No bytes are its encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Never {}
+
+impl BorshSerialize for Never {
+    fn serialize<W: io::Write>(&self, _: &mut W) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+impl BorshDeserialize for Never {
+    fn deserialize_reader<R: io::Read>(_: &mut R) -> io::Result<Self> {
+        Err(io::ErrorKind::InvalidData.into())
     }
 }
 
