@@ -38,7 +38,13 @@ use crate::{
     transcript::{Hash, HashRng, Transcript, fresh},
 };
 
-/// What all keys of one validator follow from. Zeroized when dropped.
+/// What all keys of one validator follow from. Zeroized when dropped, and copied only on purpose:
+///
+/// ```compile_fail,E0382
+/// # use cosi::keys::Seed;
+/// let seed = Seed::from_bytes([1; 32]);
+/// let (first, second) = (seed, seed);
+/// ```
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Seed([u8; 32]);
 

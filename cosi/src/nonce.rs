@@ -4,7 +4,7 @@ use core::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use curve25519_dalek::{EdwardsPoint, Scalar};
-use zeroize::ZeroizeOnDrop;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     domain,
@@ -74,7 +74,8 @@ impl NoncePair {
     /// The answer s = r1 + b·r2 + c·a.
     pub fn answer(self, b: &Scalar, c: &Scalar, key: &SigningKey) -> Scalar {
         let [r1, r2] = &self.0;
-        r1 + b * r2 + c * key.scalar()
+        let [of_nonce, of_key] = [b * r2, c * key.scalar()].map(Zeroizing::new);
+        r1 + *of_nonce + *of_key
     }
 }
 

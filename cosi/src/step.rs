@@ -14,7 +14,15 @@ use crate::{
 
 /// Everything one input brought about.
 ///
-/// Holds messages back until the records are out: see [`Step::into_records`].
+/// Holds messages back until the records are out: see [`Step::into_records`]. There is no other way
+/// to them:
+///
+/// ```compile_fail,E0616
+/// # use cosi::machine::Step;
+/// fn send(step: Step<u8, (), u8, u8>) {
+///     let messages = step.output.messages;
+/// }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a step holds messages to send; store its records, then release it"]
 pub struct Step<M, E, R = Infallible, P = Index> {
@@ -181,6 +189,12 @@ impl<M, E, R, P> Step<M, E, R, P> {
             faults: faults.into_iter().map(fault).collect(),
         };
         Step { records: self.records, output }
+    }
+
+    /// Keeps the faults that pass: a parent of several children reports none twice.
+    pub fn retain_faults(mut self, keep: impl FnMut(&Fault<P>) -> bool) -> Self {
+        self.output.faults.retain(keep);
+        self
     }
 
     /// Takes over another step of the same machine, after this one.

@@ -57,14 +57,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use alloc::sync::Arc;
+use alloc::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use crate::{
     cosigner::{self, Cosigner},
     impl_machine,
     keys::SigningKey,
     leader::{self, Leader},
-    machine::{self, Cx, Index, Never, Time},
+    machine::{self, Cx, Fault, FaultKind, Index, Never, Time},
     message::{Message, Verified},
     roster::Roster,
 };
@@ -139,6 +142,8 @@ pub struct Witness {
     me: Index,
     leader: Leader,
     cosigner: Cosigner,
+    /// At most one entry for each member and kind, and whether with evidence.
+    blamed: BTreeMap<(Index, FaultKind), bool>,
 }
 
 impl_machine! {
@@ -170,23 +175,31 @@ impl Witness {
         let me = leader.me;
         let leader = Leader::new(leader).map_err(|_| RestoreError::NotTheMembersKey)?;
         let cosigner = Cosigner::new(cosigner).map_err(|_| RestoreError::NotTheMembersKey)?;
-        Ok(Self { me, leader, cosigner })
+        Ok(Self { me, leader, cosigner, blamed: BTreeMap::new() })
     }
 
     /// Does what the application asks, or says why that makes no sense.
     pub fn handle_command(&mut self, cx: &mut Cx<'_>, command: Command) -> Result<Step, Error> {
         Ok(match command {
-            Command::Lead(command) => led(self.leader.handle_command(cx, command)?),
-            Command::Cosign(command) => cosigned(self.cosigner.handle_command(cx, command)?),
+            Command::Lead(command) => {
+                let child = self.leader.handle_command(cx, command)?;
+                self.own(child, Event::Led)
+            }
+            Command::Cosign(command) => {
+                let child = self.cosigner.handle_command(cx, command)?;
+                self.own(child, Event::Cosigned)
+            }
         })
     }
 
     /// Takes in what `from` said. Nothing a peer says is an error.
     pub fn handle_message(&mut self, cx: &mut Cx<'_>, from: Index, message: Message) -> Step {
         if message.is_for_leader_at(self.me) {
-            led(self.leader.handle_message(cx, from, message))
+            let child = self.leader.handle_message(cx, from, message);
+            self.own(child, Event::Led)
         } else {
-            cosigned(self.cosigner.handle_message(cx, from, message))
+            let child = self.cosigner.handle_message(cx, from, message);
+            self.own(child, Event::Cosigned)
         }
     }
 
@@ -198,33 +211,41 @@ impl Witness {
         verified: Verified<Message>,
     ) -> Step {
         if verified.message.is_for_leader_at(self.me) {
-            led(self.leader.handle_verified(cx, from, verified))
+            let child = self.leader.handle_verified(cx, from, verified);
+            self.own(child, Event::Led)
         } else {
-            cosigned(self.cosigner.handle_verified(cx, from, verified))
+            let child = self.cosigner.handle_verified(cx, from, verified);
+            self.own(child, Event::Cosigned)
         }
     }
 
     /// Acts on the time in `cx`. Harmless when early.
     pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Step {
-        led(self.leader.handle_timeout(cx)).and(cosigned(self.cosigner.handle_timeout(cx)))
+        let (led, cosigned) = (self.leader.handle_timeout(cx), self.cosigner.handle_timeout(cx));
+        let step = self.own(led, Event::Led);
+        step.and(self.own(cosigned, Event::Cosigned))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next. `None`: never.
     pub fn next_timeout(&self) -> Option<Time> {
         [self.leader.next_timeout(), self.cosigner.next_timeout()].into_iter().flatten().min()
     }
-}
 
-fn led(child: leader::Step) -> Step {
-    let mut step = Step::none();
-    let events = step.absorb(child, |message| message, |never| match never {});
-    events.into_iter().fold(step, |step, event| step.event(Event::Led(event)))
-}
-
-fn cosigned(child: cosigner::Step) -> Step {
-    let mut step = Step::none();
-    let events = step.absorb(child, |message| message, |never| match never {});
-    events.into_iter().fold(step, |step, event| step.event(Event::Cosigned(event)))
+    /// Takes over a half's step. What one half has blamed a member for, the other does not blame it
+    /// for again, unless it can prove what the first could not.
+    fn own<E>(&mut self, child: machine::Step<Message, E>, event: fn(E) -> Event) -> Step {
+        let mut step = Step::none();
+        let child = child.retain_faults(|Fault { culprit, kind, evidence }| {
+            let proven = self.blamed.entry((*culprit, *kind));
+            let is_new = matches!(proven, Entry::Vacant(_));
+            let proven = proven.or_default();
+            let says_more = is_new || (evidence.is_some() && !*proven);
+            *proven |= evidence.is_some();
+            says_more
+        });
+        let events = step.absorb(child, |message| message, |never| match never {});
+        events.into_iter().map(event).fold(step, Step::event)
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod map;
 mod opening;
 mod possession;
 mod roster;
+mod step;
 mod tree;
 mod wall;
 

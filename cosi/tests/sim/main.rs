@@ -15,3 +15,4 @@ mod links;
 mod processors;
 mod replay;
 mod teller;
+mod witnesses;

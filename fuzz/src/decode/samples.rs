@@ -24,8 +24,8 @@ use cosi::{
         tree::{Path, Tree, leaf_hash},
     },
     message::{
-        Account, Ask, Call, Commitment, Inquiry, Message as Speech, Named, Quote, Refusal,
-        Response, Said, StatementBytes, Sum, Tuple,
+        Account, Ask, Call, Commitment, Inquiry, Message as Speech, Quote, Refusal, Response, Said,
+        StatementBytes, Sum, Tuple,
     },
     nonce::NonceId,
     roster::{Member, Opening, RosterId},
