@@ -15,8 +15,7 @@
 //! uplink of those whom the leader makes inner nodes.
 //!
 //! After the trees of CoSi (Syta et al. 2016). `Groups` is the shallow one of ByzCoinX
-//! (Kokoris-Kogias et al., OmniLedger, 2018). Commitments ahead are ROAST's (Ruffing et al. 2022),
-//! and so is that the whole is checked first; FROST's implementations descend as this one does.
+//! (Kokoris-Kogias et al., OmniLedger, 2018). Commitments ahead are ROAST's (Ruffing et al. 2022).
 //!
 //! # How it works
 //!

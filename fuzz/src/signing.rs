@@ -76,10 +76,11 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 /// Inputs that reach deep into trees.
 pub(crate) fn tree_seeds() -> Vec<(String, Vec<u8>)> {
     let (announce, all, wait, second) = (6 << 5, 7 << 5, 0x80, 0x84);
-    let seeds: [(&str, &[u8]); 9] = [
+    let seeds: [(&str, &[u8]); 10] = [
         ("nothing", &[]),
         ("signed", &[announce, all]),
-        ("lost-sum", &[announce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x21, all, wait, all, wait, all]),
+        ("lost-challenge", &[announce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, all, wait, all, wait, all]),
+        ("lost-sum", &[announce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, all, wait, all, wait, all]),
         ("again", &[announce, all, 0xc1, all, 0xc2, all]),
         ("crash", &[announce, 0, 0, 0, 0, 0, 0, 0xa3, all, wait, all, wait, all, wait, all]),
         ("corrupt", &[announce, 0, 0, 0x60, 200, 0, 0, 0x61, 90, all, wait, all, wait, all]),
@@ -386,6 +387,8 @@ mod tests {
         assert_eq!(reached("nothing"), (0, 0, true));
         assert_eq!(reached("signed"), (1, 3, true));
         assert_eq!(reached("again"), (3, 9, true));
+        // The challenge below a head is lost: the rest of the tree commits no second time.
+        assert_eq!(reached("lost-challenge"), (1, 5, true));
         // The sum below a head is lost: both of that branch tell what they answered.
         assert_eq!(reached("lost-sum"), (1, 4, true));
         assert_eq!(reached("crash"), (1, 4, true));
