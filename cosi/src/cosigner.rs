@@ -42,7 +42,7 @@
 //! else { panic!() };
 //! // ... look at the statement, and say yes:
 //! assert_eq!((*digest, &statement[..]), (Digest::of(b"release 1.0"), &b"release 1.0"[..]));
-//! let verdict = Command::Validated { digest: *digest, accept: true };
+//! let verdict = Command::Answered { digest: *digest, accept: true };
 //! let step = cosigner.handle_command(&mut cx, verdict)?;
 //! let [(_, Message::Commitment(_))] = &step.into_records().1.release().messages[..]
 //! else { panic!() };

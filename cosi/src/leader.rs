@@ -17,8 +17,8 @@
 //! - Where no attempt succeeds, as when members lose their nonces each time, single signatures
 //!   make a certificate (ByzCoin's fallback, USENIX Security 2016): they need no nonces, and none
 //!   counts beside a collective one.
-//! - Whoever declines the statement is waited for no longer, asked no more for it, and nobody's
-//!   debtor.
+//! - Whoever declines the statement is waited for no longer, asked no more for it, nobody's debtor,
+//!   and no worse off in the next. It costs a round trip if it committed ahead.
 //! - A signature is verified before it is reported.
 //! - A leader is a cosigner of its own sessions, without a message to itself.
 //! - A member that owes an overdue response when a session ends, or any when it fails, sits out

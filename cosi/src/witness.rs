@@ -32,7 +32,7 @@
 //!             Event::Led(leader::Event::Signed { signature, .. }) => break 'signed signature,
 //!             Event::Cosigned(cosigner::Event::Validate { digest, .. }) => {
 //!                 // ... look at the statement, and say yes:
-//!                 let verdict = cosigner::Command::Validated { digest, accept: true };
+//!                 let verdict = cosigner::Command::Answered { digest, accept: true };
 //!                 let step = witnesses[at].1.handle_command(&mut cx, Command::Cosign(verdict))?;
 //!                 steps.push_back((at, step));
 //!             }

@@ -213,7 +213,8 @@ impl Open {
         for limb in attempt.limbs.values() {
             let Some(replies) = &limb.replies else { continue };
             let descent = Descent::new(&desk.config.roster, tree, limb, replies);
-            let Verdict { convicted, ways, strays, sound: below } = descent.judge();
+            let Verdict { convicted, mut ways, strays, sound: below } = descent.judge();
+            ways.retain(|(_, child)| !self.declined.contains(child)); // it told why
             if let Some(trees) = &mut self.trees {
                 trees.ways.extend(ways);
                 trees.strays.extend(strays);

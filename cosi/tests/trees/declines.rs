@@ -50,6 +50,8 @@ fn whoever_declines_a_challenge_costs_round_trips_and_no_patience() {
             let (_, absent, _) = grove.sign(statement, u64::from(SIZE));
             assert!(absent.is_empty(), "{member}: {absent:?}");
         }
+        let plans = grove.plans();
+        assert!(plans.iter().all(|plan| *plan == plans[0]), "{member} stands aside");
         assert_eq!(grove.sim.application().faults, []);
     }
 }

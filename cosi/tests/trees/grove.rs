@@ -167,7 +167,7 @@ fn verdict(event: &cosigner::Event) -> Command {
     let cosigner::Event::Validate { digest, statement, .. } = event else { panic!("{event:?}") };
     assert_eq!(*digest, Digest::of(statement));
     let accept = !statement.starts_with(b"bad");
-    Command::Cosign(cosigner::Command::Validated { digest: *digest, accept })
+    Command::Cosign(cosigner::Command::Answered { digest: *digest, accept })
 }
 
 impl Application<Node> for Notes {
