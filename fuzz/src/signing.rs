@@ -233,7 +233,7 @@ impl World {
                 leader::Event::Individual { statement, certificate, .. } => {
                     certificate.verify(&*ROSTER, &statement, &Policy::Quorum).is_ok()
                 }
-                _ => continue,
+                leader::Event::Failed { .. } | _ => continue,
             };
             assert!(holds, "a signature that does not hold");
             self.signed = self.signed.wrapping_add(1);

@@ -23,8 +23,7 @@ use core::{convert::Infallible, time::Duration};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
-    Certificate, Cosigner, Leader, Policy, Statement as _, certificate,
-    cosigner,
+    Certificate, Cosigner, Leader, Policy, Statement as _, certificate, cosigner,
     domain::BYZCOIN,
     impl_machine,
     keys::{Batch, Signature, SigningKey},
