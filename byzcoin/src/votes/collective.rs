@@ -73,6 +73,7 @@ impl Default for Timing {
 
 /// What voters and a leader say to each other.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[expect(clippy::large_enum_variant, reason = "as large as what cosigners say")]
 pub enum Message {
     /// In the course of cosigning.
     Collective(CosiMessage),
