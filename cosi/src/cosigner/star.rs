@@ -37,6 +37,27 @@ impl Cosigner {
         }
     }
 
+    /// Phase 2: commits to a fresh pair, or says again what this very announcement was answered with
+    /// while that is unspent. An announcement under another name is a call for another pair:
+    /// its leader may have named the first one where this member does not answer.
+    pub(super) fn commit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        leader: Index,
+        digest: Digest,
+        session: SessionId,
+    ) -> Step {
+        let offered = self.case(leader, digest).offered.clone();
+        let again = |(name, said): &(SessionId, Said<Commitment>)| {
+            let pool = self.pools.get(&leader);
+            *name == session && pool.is_some_and(|pool| pool.holds(&said.what.nonce))
+        };
+        let said = offered.filter(again).map(|(_, said)| said);
+        let said = said.unwrap_or_else(|| self.draw(cx, leader));
+        self.case(leader, digest).offered = Some((session, said.clone()));
+        Step::none().send(To::One(leader), Message::Commitment(said))
+    }
+
     /// Phase 3: the leader challenges.
     pub(super) fn challenged(&mut self, cx: &mut Cx<'_>, leader: Index, waiting: Waiting) -> Step {
         let Challenge { session, mask, statement, .. } = &waiting.said.what;
@@ -66,27 +87,6 @@ impl Cosigner {
                 step
             }
         }
-    }
-
-    /// Phase 2: commits to a fresh pair, or says again what this very announcement was answered with
-    /// while that is unspent. An announcement under another name is a call for another pair:
-    /// its leader may have named the first one where this member does not answer.
-    pub(super) fn commit(
-        &mut self,
-        cx: &mut Cx<'_>,
-        leader: Index,
-        digest: Digest,
-        session: SessionId,
-    ) -> Step {
-        let offered = self.case(leader, digest).offered.clone();
-        let again = |(name, said): &(SessionId, Said<Commitment>)| {
-            let pool = self.pools.get(&leader);
-            *name == session && pool.is_some_and(|pool| pool.holds(&said.what.nonce))
-        };
-        let said = offered.filter(again).map(|(_, said)| said);
-        let said = said.unwrap_or_else(|| self.draw(cx, leader));
-        self.case(leader, digest).offered = Some((session, said.clone()));
-        Step::none().send(To::One(leader), Message::Commitment(said))
     }
 
     /// Phase 4: answers a challenge on a validated statement, once.
