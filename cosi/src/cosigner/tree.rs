@@ -28,11 +28,12 @@ use crate::{
     machine::{Cx, FaultKind, Index, Time, To},
     message::{Call, Message, Refusal, Said, StatementBytes, Sum},
     session::{Digest, SessionId},
-    tree::{Branch, Branches, Tree},
+    tree::{Branch, Branches, PlanId, Tree},
 };
 
 impl Cosigner {
-    /// Phase 1: a call came, from the parent or whoever had it.
+    /// Phase 1: a call came, from the parent or the leader itself. From anybody else it charges
+    /// nothing of the leader's.
     pub(super) fn called(
         &mut self,
         cx: &mut Cx<'_>,
@@ -54,15 +55,17 @@ impl Cosigner {
             let again = tuple.filter(|_| asks).map(|committed| committed.said.clone());
             return again.map_or_else(Step::none, |said| to_parent(from, said, id));
         }
-        if !self.pool(leader).admits(said.what.issued, cx.now(), &limits) {
+        if !self.pool(leader).admits(from, said.what.issued, cx.now(), &limits) {
             return Step::none();
         }
         let digest = session.statement;
-        let Some(call) = self.place(cx, leader, &said.what) else { return Step::none() };
+        let Some(call) = self.place(cx, from, leader, &said.what) else { return Step::none() };
         let Phase::Gathering { branches, .. } = &call.phase else { return Step::none() };
         let children = branches.heads();
-        self.pool(leader).open(call, limits.calls);
-        let verdict = self.case(leader, digest).verdict;
+        let pool = self.pool(leader);
+        pool.charge(from, said.what.issued, cx.now(), &limits);
+        pool.open(call, limits.calls);
+        let verdict = self.case(leader, digest, from).verdict;
         let step = match verdict {
             Verdict::Accepted => self.join(cx, leader, id),
             Verdict::Refused => self.decline(leader, session),
@@ -74,17 +77,19 @@ impl Cosigner {
         Step::none().send(To::Some(children), Message::Call(said, statement)).and(step)
     }
 
-    /// This member's part in the tree of a call. The tree is dealt if it is another than the last.
-    fn place(&mut self, cx: &Cx<'_>, leader: Index, call: &Call) -> Option<Calling> {
+    /// This member's part in the tree of a call, if it is the parent there who passes it on, or the
+    /// leader itself.
+    fn place(&mut self, cx: &Cx<'_>, from: Index, leader: Index, call: &Call) -> Option<Calling> {
         let (roster, limit) = (self.config.roster.clone(), self.config.limits.children);
         let plan = call.plan.id(&roster.id(), leader.get());
-        if self.pool(leader).post.as_ref().is_none_or(|post| post.plan != plan) {
-            let tree = Tree::new(&call.plan, roster.size(), leader.get())?;
-            let post = Post::of(&self.config, plan, &tree)?;
+        let has_post = |post: &Post| post.plan == plan;
+        if !self.pool(leader).post.as_ref().is_some_and(has_post) {
+            let post = self.deal(cx, from, leader, plan, call)?;
             self.pool(leader).post = Some(post);
         }
         let post = self.pool(leader).post.as_ref()?;
-        if post.children.len() > limit {
+        let asks = from == leader || from == post.parent;
+        if !asks || post.children.len() > limit {
             return None;
         }
         let (left, depth) = post.share;
@@ -102,6 +107,30 @@ impl Cosigner {
             plan,
             phase: Phase::Gathering { branches, own: None, until },
         })
+    }
+
+    /// Deals the tree of a call, which is another than the last. That takes a hash for eight members.
+    /// So whoever passed one on that it was not to, which nobody honest does, has none dealt for a
+    /// while; nobody else is charged for it.
+    fn deal(
+        &mut self,
+        cx: &Cx<'_>,
+        from: Index,
+        leader: Index,
+        plan: PlanId,
+        call: &Call,
+    ) -> Option<Post> {
+        let (pace, size) = (self.config.limits.pace, self.config.roster.size());
+        if self.pool(leader).strays(from, cx.now(), pace) {
+            return None;
+        }
+        let tree = Tree::new(&call.plan, size, leader.get());
+        let post = tree.and_then(|tree| Post::of(&self.config, plan, &tree));
+        let post = post.filter(|post| from == leader || from == post.parent);
+        if post.is_none() {
+            self.pool(leader).stray(from, cx.now(), pace);
+        }
+        post
     }
 
     /// The statement is validated: commits for the subtree, with a pair of its own.
@@ -186,7 +215,7 @@ impl Cosigner {
         if !self.accepts(mask) {
             return self.refuse(cx, leader, waiting);
         }
-        let verdict = self.case(leader, digest).verdict;
+        let verdict = self.case(leader, digest, from).verdict;
         if verdict == Verdict::Refused {
             return self.decline(leader, session);
         }

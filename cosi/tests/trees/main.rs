@@ -22,5 +22,6 @@ mod replays;
 mod scale;
 mod scene;
 mod shapes;
+mod strangers;
 mod strategies;
 mod sums;
