@@ -206,7 +206,9 @@ pub enum Command {
         /// Whether to sign it.
         accept: bool,
     },
-    /// The statement needs no more signing: releases all that is kept for it.
+    /// The statement needs no more signing: releases all that is kept for it, but for what the
+    /// leader of a tree may still ask. That goes without the statement, and within [`Limits::calls`].
+    /// A challenge in a tree that still waits for the verdict goes with its pair.
     Forget {
         /// The statement's name.
         digest: Digest,
@@ -288,7 +290,8 @@ impl Cosigner {
             }
             Command::Forget { digest } => {
                 self.verdicts.forget(&digest);
-                self.pools.values_mut().for_each(|pool| pool.forget(&digest));
+                let limit = self.config.limits.calls;
+                self.pools.values_mut().for_each(|pool| pool.forget(&digest, limit));
                 Ok(Step::none())
             }
             Command::Drop { leader } => {

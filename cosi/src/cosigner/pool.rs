@@ -14,7 +14,7 @@ use crate::{
     challenge::{Challenge, ChallengeId},
     keys::Signature,
     machine::{Index, Time},
-    message::{Commitment, Message, Said, StatementBytes},
+    message::{Call, Commitment, Message, Said, StatementBytes},
     nonce::{NonceId, NoncePair},
     session::{Digest, SessionId},
 };
@@ -40,8 +40,11 @@ pub(super) struct Pool {
     /// When each member last came, within the pace, with a call of another plan that it is not to
     /// pass on: at most one a member.
     strays: BTreeMap<Index, Time>,
-    /// When the last call was issued of those that were let go. Whoever passes on an old one does
-    /// not bring it back.
+    /// Calls whose statement is forgotten, and when they were issued: at most `Limits::calls`.
+    forgotten: VecDeque<(Time, SessionId)>,
+    /// When the last call was issued of those that newer ones pushed out, here or from `forgotten`.
+    /// Whoever passes on an old one does not bring it back, so each has a pair drawn once; and one
+    /// that is late is not taken for old before so many newer ones have come.
     floor: Time,
     /// At most `Limits::tuples`.
     committed: VecDeque<Committed>,
@@ -204,11 +207,14 @@ impl Pool {
         push(&mut self.answers, answered, limit);
     }
 
-    /// Whether a call issued at that time has a place, and within the pace.
-    pub(super) fn admits(&self, from: Index, issued: Time, now: Time, limits: &Limits) -> bool {
+    /// Whether this call has a place, and within the pace.
+    pub(super) fn admits(&self, from: Index, call: &Call, now: Time, limits: &Limits) -> bool {
+        let (issued, id) = (call.issued, call.session.id());
         let older = |call: &Calling| call.issued < issued;
         let has_place = self.calls.len() < limits.calls || self.calls.iter().any(older);
-        self.floor < issued && has_place && self.paces(from, issued, now, limits)
+        let is_forgotten = self.forgotten.iter().any(|(_, forgotten)| *forgotten == id);
+        let is_old = issued <= self.floor || is_forgotten;
+        !is_old && has_place && self.paces(from, issued, now, limits)
     }
 
     /// Whether not too many came within the pace. Old calls are counted apart from new ones, and of
@@ -270,6 +276,20 @@ impl Pool {
         self.responding.iter_mut().find(|responding| responding.session == *session)
     }
 
+    /// Whether the subtree answers in this session.
+    pub(super) fn is_responding(&self, session: &SessionId) -> bool {
+        self.responding.iter().any(|responding| responding.session == *session)
+    }
+
+    /// Whether this member has answered the session's challenge for itself alone, or will after the
+    /// verdict. A refusal is no answer.
+    pub(super) fn answers_alone(&self, session: &SessionId) -> bool {
+        let waiting = self.cases.iter().filter_map(|case| case.challenge.as_ref());
+        let mut waiting = waiting.map(|waiting| waiting.said.what.session.id());
+        matches!(self.reply(session), Some(Message::Response(_)))
+            || waiting.any(|id| id == *session)
+    }
+
     /// What the session's challenge was answered with.
     pub(super) fn reply(&self, session: &SessionId) -> Option<&Message> {
         self.answers.iter().find(|old| old.session == *session).map(|old| &old.reply)
@@ -294,14 +314,21 @@ impl Pool {
         })
     }
 
-    /// Releases what is kept for a statement.
-    pub(super) fn forget(&mut self, digest: &Digest) {
+    /// Releases what is kept for a statement. What the leader may ask of a challenge that its subtree
+    /// answers stays, without the statement, until newer ones push it out.
+    pub(super) fn forget(&mut self, digest: &Digest, limit: usize) {
         self.cases.retain(|case| case.digest != *digest);
         self.answers.retain(|old| old.said.what.session.statement != *digest);
         let gone = self.calls.iter().filter(|call| call.digest == *digest);
-        self.floor = gone.map(|call| call.issued).fold(self.floor, Time::max);
+        self.forgotten.extend(gone.map(|call| (call.issued, call.session)));
+        while self.forgotten.len() > limit {
+            let oldest = self.forgotten.iter().copied().min();
+            let Some((issued, _)) = oldest else { break };
+            self.forgotten.retain(|forgotten| Some(*forgotten) != oldest);
+            self.floor = self.floor.max(issued);
+        }
         self.calls.retain(|call| call.digest != *digest);
-        self.responding.retain(|responding| responding.digest != *digest);
+        self.responding.retain_mut(|this| this.digest != *digest || this.forget());
     }
 }
 

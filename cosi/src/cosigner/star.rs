@@ -73,6 +73,9 @@ impl Cosigner {
             if let Some(reply) = pool.reply(&session.id()) {
                 return Step::none().send(To::One(leader), reply.clone());
             }
+            if pool.is_responding(&session.id()) {
+                return self.refuse(cx, leader, waiting); // its branch answers
+            }
         }
         if !self.accepts(mask) {
             return self.refuse(cx, leader, waiting);

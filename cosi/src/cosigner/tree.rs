@@ -1,7 +1,7 @@
 //! How a cosigner takes part in trees, phase by phase.
 //!
-//! 1. *Upon* a leader's call, whoever passed it on: pass it on to the children, and have the
-//!    statement validated.
+//! 1. *Upon* a leader's call from the parent, or the leader itself: pass it on to the children, and
+//!    have the statement validated.
 //! 2. *Upon* the tuples of all children, or the end of the own share of the leader's patience, and
 //!    the own verdict: commit, with the sums of their tuples and the own pair.
 //! 3. *Upon* the leader's challenge from the parent, or the leader itself, that names the pair of a
@@ -55,7 +55,7 @@ impl Cosigner {
             let again = tuple.filter(|_| asks).map(|committed| committed.said.clone());
             return again.map_or_else(Step::none, |said| to_parent(from, said, id));
         }
-        if !self.pool(leader).admits(from, said.what.issued, cx.now(), &limits) {
+        if !self.pool(leader).admits(from, &said.what, cx.now(), &limits) {
             return Step::none();
         }
         let digest = session.statement;
@@ -181,7 +181,22 @@ impl Cosigner {
         self.pools.values().flat_map(|pool| &pool.calls).filter_map(Calling::until).min()
     }
 
-    /// Phase 3: the leader's challenge came down the tree, or from the leader itself.
+    /// Phase 3: the leader's challenge came down the tree, or from the leader itself. In this order:
+    ///
+    /// 1. It is of this roster, in this mode, and Z holds the own bit: else it blames the leader, if
+    ///    that sent it.
+    /// 2. It contradicts none of its session: else it convicts the leader.
+    /// 3. The subtree has not answered it: else the sum is said again, to whoever asked.
+    /// 4. The pair that it names is that of a tuple, and unspent: else the leader, if it asks, is
+    ///    refused, or told again what it was told.
+    /// 5. The leader passed it on, or the parent to whom the tuple went; Z holds Z_T; and this member
+    ///    does not answer for itself alone: else nothing comes of it.
+    /// 6. The own policy accepts Z: else the leader is refused, and the pair is gone.
+    /// 7. The application has not turned the statement down: else the leader is told so.
+    /// 8. b ≠ 0, R and A_Z have large order: else it blames the leader, if that sent it.
+    ///
+    /// Then the pair is spent, and the challenge goes to the children that the tuple names. The own
+    /// share waits for the verdict.
     pub(super) fn passed_on(
         &mut self,
         cx: &mut Cx<'_>,
@@ -207,7 +222,7 @@ impl Cosigner {
             let asks = from == leader || from == committed.parent;
             asks && committed.said.what.mask.is_subset(mask)
         });
-        match known {
+        match known.map(|is_fit| is_fit && !pool.answers_alone(&id)) {
             None if from == leader => return self.refuse(cx, leader, waiting),
             None | Some(false) => return Step::none(),
             Some(true) => {}

@@ -13,6 +13,7 @@ mod ahead;
 mod attacks;
 mod bounds;
 mod declines;
+mod forgetting;
 mod framing;
 mod grove;
 mod honest;
