@@ -126,7 +126,7 @@ impl Config {
 pub struct Limits {
     /// Nonce pairs a leader.
     pub pairs: usize,
-    /// Statements a leader has asked for, each with at most one challenge that waits.
+    /// Statements a leader has asked for itself, each with at most one challenge that waits.
     pub statements: usize,
     /// Answers a leader, each with its challenge but for the statement, at most 9 kB.
     pub answers: usize,
@@ -142,8 +142,10 @@ pub struct Limits {
     /// its tree. Call `handle_timeout` when `next_timeout` says so, and route what goes up trees by
     /// [`Message::is_for_leader_at`].
     pub calls: usize,
-    /// Within this, a leader makes this member pass on no more than `calls` calls, which it does
-    /// before it has judged their statements.
+    /// Within this, a leader makes this member pass on, before it has judged their statements, no
+    /// more than `calls` calls by way of one member, twice as many in all, and `calls` that are
+    /// older than one that came: whoever plays old ones back does not spend what the newest needs.
+    /// And so often a tree is dealt in vain for whoever passes a call on that it is not to.
     pub pace: Duration,
     /// Tuples a leader, each unspent and at most 9 kB, and as much a child.
     pub tuples: usize,
@@ -204,7 +206,9 @@ pub enum Command {
         /// Whether to sign it.
         accept: bool,
     },
-    /// The statement needs no more signing: releases all that is kept for it.
+    /// The statement needs no more signing: releases all that is kept for it, but for what the
+    /// leader of a tree may still ask. That goes without the statement, and within [`Limits::calls`].
+    /// A challenge in a tree that still waits for the verdict goes with its pair.
     Forget {
         /// The statement's name.
         digest: Digest,
@@ -286,7 +290,8 @@ impl Cosigner {
             }
             Command::Forget { digest } => {
                 self.verdicts.forget(&digest);
-                self.pools.values_mut().for_each(|pool| pool.forget(&digest));
+                let limit = self.config.limits.calls;
+                self.pools.values_mut().for_each(|pool| pool.forget(&digest, limit));
                 Ok(Step::none())
             }
             Command::Drop { leader } => {

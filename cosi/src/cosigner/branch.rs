@@ -9,7 +9,9 @@ use super::{Config, Step, calling::Committed};
 use crate::{
     challenge::{Challenge, ChallengeId, Terms},
     machine::{Index, To},
-    message::{Account, Ask, Commitment, Message, Named, Quote, Response, Said, Sum, Tuple},
+    message::{
+        Account, Ask, Commitment, Message, Named, Quote, Response, Said, StatementBytes, Sum, Tuple,
+    },
     nonce::NoncePair,
     session::{Digest, SessionId},
     tree::{Branch, Owed},
@@ -109,6 +111,12 @@ impl Responding {
         if let Own::Waiting { .. } = self.own {
             self.own = Own::Withheld;
         }
+    }
+
+    /// Releases the statement. Whether there is something to tell the leader, which stays.
+    pub(super) fn forget(&mut self) -> bool {
+        self.challenge.what.statement = StatementBytes::default();
+        matches!(self.own, Own::Given(_))
     }
 
     /// Takes a child's sum in.

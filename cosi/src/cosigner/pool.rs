@@ -1,6 +1,7 @@
 //! What a cosigner keeps for one leader. Everything has a quota, and the oldest goes first.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
+use core::time::Duration;
 
 use curve25519_dalek::EdwardsPoint;
 
@@ -12,8 +13,8 @@ use super::{
 use crate::{
     challenge::{Challenge, ChallengeId},
     keys::Signature,
-    machine::Time,
-    message::{Commitment, Message, Said, StatementBytes},
+    machine::{Index, Time},
+    message::{Call, Commitment, Message, Said, StatementBytes},
     nonce::{NonceId, NoncePair},
     session::{Digest, SessionId},
 };
@@ -23,7 +24,8 @@ use crate::{
 pub(super) struct Pool {
     /// At most `Limits::pairs`.
     pairs: VecDeque<(NonceId, NoncePair)>,
-    /// At most `Limits::statements`.
+    /// At most `Limits::statements` that the leader asked for itself, and as many more as there are
+    /// calls and challenges that others passed on.
     pub(super) cases: VecDeque<Case>,
     /// At most `Limits::answers`.
     answers: VecDeque<Answered>,
@@ -31,10 +33,18 @@ pub(super) struct Pool {
     pub(super) post: Option<Post>,
     /// At most `Limits::calls`.
     pub(super) calls: VecDeque<Calling>,
-    /// When the last calls came: at most `Limits::calls`.
-    paced: VecDeque<Time>,
-    /// When the last call was issued of those that were let go. Whoever passes on an old one does
-    /// not bring it back.
+    /// The calls that were charged last, at most three times `Limits::calls`.
+    paced: VecDeque<Paced>,
+    /// When the newest call was issued that was charged.
+    newest: Time,
+    /// When each member last came, within the pace, with a call of another plan that it is not to
+    /// pass on: at most one a member.
+    strays: BTreeMap<Index, Time>,
+    /// Calls whose statement is forgotten, and when they were issued: at most `Limits::calls`.
+    forgotten: VecDeque<(Time, SessionId)>,
+    /// When the last call was issued of those that newer ones pushed out, here or from `forgotten`.
+    /// Whoever passes on an old one does not bring it back, so each has a pair drawn once; and one
+    /// that is late is not taken for old before so many newer ones have come.
     floor: Time,
     /// At most `Limits::tuples`.
     committed: VecDeque<Committed>,
@@ -42,10 +52,21 @@ pub(super) struct Pool {
     pub(super) responding: VecDeque<Responding>,
 }
 
+/// A call that was charged.
+#[derive(Debug)]
+struct Paced {
+    from: Index,
+    at: Time,
+    /// Whether it was issued after all that had come.
+    is_new: bool,
+}
+
 /// A statement that the leader asked for.
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) digest: Digest,
+    /// Whether the leader asked for it itself. Else it lives as long as what others passed on.
+    is_direct: bool,
     pub(super) verdict: Verdict,
     /// The announcement that waits for the verdict: the last one.
     pub(super) announced: Option<SessionId>,
@@ -127,10 +148,18 @@ impl Pool {
         self.committed.remove(at)
     }
 
-    /// The statement's case; if there is none, one with this verdict.
-    pub(super) fn case(&mut self, digest: Digest, verdict: Verdict, limit: usize) -> &mut Case {
+    /// The statement's case; if there is none, one with this verdict. What others passed on pushes
+    /// nothing out that the leader asked for itself.
+    pub(super) fn case(
+        &mut self,
+        digest: Digest,
+        verdict: Verdict,
+        is_direct: bool,
+        limit: usize,
+    ) -> &mut Case {
         let fresh = || Case {
             digest,
+            is_direct,
             verdict,
             announced: None,
             challenge: None,
@@ -139,9 +168,33 @@ impl Pool {
             single: None,
         };
         let at = self.cases.iter().position(|case| case.digest == digest);
-        let case = at.and_then(|at| self.cases.remove(at)).unwrap_or_else(fresh);
-        push(&mut self.cases, case, limit.max(1));
+        let mut case = at.and_then(|at| self.cases.remove(at)).unwrap_or_else(fresh);
+        case.is_direct |= is_direct;
+        if case.is_direct {
+            self.make_room(limit);
+        } else {
+            let (calls, responding) = (&self.calls, &self.responding);
+            let lives = |digest: &Digest| {
+                calls.iter().any(|call| call.digest == *digest)
+                    || responding.iter().any(|this| this.digest == *digest)
+            };
+            self.cases.retain(|case| case.is_direct || lives(&case.digest));
+        }
+        self.cases.push_back(case);
         self.cases.back_mut().expect("a case was put there")
+    }
+
+    /// Lets go of what the leader asked for itself, the oldest first.
+    fn make_room(&mut self, limit: usize) {
+        while self.cases.iter().filter(|case| case.is_direct).count() >= limit.max(1) {
+            let Some(at) = self.cases.iter().position(|case| case.is_direct) else { break };
+            self.cases.remove(at);
+        }
+    }
+
+    /// The statement's case, if there is one.
+    pub(super) fn known(&mut self, digest: &Digest) -> Option<&mut Case> {
+        self.cases.iter_mut().find(|case| case.digest == *digest)
     }
 
     /// Whether the application has yet to say what it makes of the statement.
@@ -154,18 +207,47 @@ impl Pool {
         push(&mut self.answers, answered, limit);
     }
 
-    /// Whether a call issued at that time has a place, which it takes: it is none of old, and so
-    /// many calls came within the pace, and no more.
-    pub(super) fn admits(&mut self, issued: Time, now: Time, limits: &Limits) -> bool {
+    /// Whether this call has a place, and within the pace.
+    pub(super) fn admits(&self, from: Index, call: &Call, now: Time, limits: &Limits) -> bool {
+        let (issued, id) = (call.issued, call.session.id());
         let older = |call: &Calling| call.issued < issued;
         let has_place = self.calls.len() < limits.calls || self.calls.iter().any(older);
-        let paces = self.paced.len() < limits.calls;
-        let paces = paces || self.paced.front().is_some_and(|at| at.after(limits.pace) <= now);
-        if issued <= self.floor || !has_place || !paces {
-            return false;
+        let is_forgotten = self.forgotten.iter().any(|(_, forgotten)| *forgotten == id);
+        let is_old = issued <= self.floor || is_forgotten;
+        !is_old && has_place && self.paces(from, issued, now, limits)
+    }
+
+    /// Whether not too many came within the pace. Old calls are counted apart from new ones, and of
+    /// those no member spends what others may pass on. So nobody who plays old ones back, though it
+    /// was once to pass them on, keeps the leader's newest out: before that has come it would take
+    /// two of them, and then nobody can.
+    fn paces(&self, from: Index, issued: Time, now: Time, limits: &Limits) -> bool {
+        let lately = self.paced.iter().filter(|paced| now < paced.at.after(limits.pace));
+        if issued <= self.newest {
+            return lately.filter(|paced| !paced.is_new).count() < limits.calls;
         }
-        push(&mut self.paced, now, limits.calls);
-        true
+        let new = lately.filter(|paced| paced.is_new);
+        let theirs = new.clone().filter(|paced| paced.from == from);
+        theirs.count() < limits.calls && new.count() < limits.calls.saturating_mul(2)
+    }
+
+    /// Charges a call that it admits to whoever passed it on.
+    pub(super) fn charge(&mut self, from: Index, issued: Time, now: Time, limits: &Limits) {
+        let is_new = self.newest < issued;
+        self.newest = self.newest.max(issued);
+        self.paced.retain(|paced| now < paced.at.after(limits.pace));
+        push(&mut self.paced, Paced { from, at: now, is_new }, limits.calls.saturating_mul(3));
+    }
+
+    /// Whether the member came lately with a call that it is not to pass on.
+    pub(super) fn strays(&self, from: Index, now: Time, pace: Duration) -> bool {
+        self.strays.get(&from).is_some_and(|at| now < at.after(pace))
+    }
+
+    /// Notes that the member came with a call that it is not to pass on.
+    pub(super) fn stray(&mut self, from: Index, now: Time, pace: Duration) {
+        self.strays.retain(|_, at| now < at.after(pace));
+        self.strays.insert(from, now);
     }
 
     /// Keeps a call, and lets the one go that was issued first.
@@ -194,6 +276,20 @@ impl Pool {
         self.responding.iter_mut().find(|responding| responding.session == *session)
     }
 
+    /// Whether the subtree answers in this session.
+    pub(super) fn is_responding(&self, session: &SessionId) -> bool {
+        self.responding.iter().any(|responding| responding.session == *session)
+    }
+
+    /// Whether this member has answered the session's challenge for itself alone, or will after the
+    /// verdict. A refusal is no answer.
+    pub(super) fn answers_alone(&self, session: &SessionId) -> bool {
+        let waiting = self.cases.iter().filter_map(|case| case.challenge.as_ref());
+        let mut waiting = waiting.map(|waiting| waiting.said.what.session.id());
+        matches!(self.reply(session), Some(Message::Response(_)))
+            || waiting.any(|id| id == *session)
+    }
+
     /// What the session's challenge was answered with.
     pub(super) fn reply(&self, session: &SessionId) -> Option<&Message> {
         self.answers.iter().find(|old| old.session == *session).map(|old| &old.reply)
@@ -218,14 +314,21 @@ impl Pool {
         })
     }
 
-    /// Releases what is kept for a statement.
-    pub(super) fn forget(&mut self, digest: &Digest) {
+    /// Releases what is kept for a statement. What the leader may ask of a challenge that its subtree
+    /// answers stays, without the statement, until newer ones push it out.
+    pub(super) fn forget(&mut self, digest: &Digest, limit: usize) {
         self.cases.retain(|case| case.digest != *digest);
         self.answers.retain(|old| old.said.what.session.statement != *digest);
         let gone = self.calls.iter().filter(|call| call.digest == *digest);
-        self.floor = gone.map(|call| call.issued).fold(self.floor, Time::max);
+        self.forgotten.extend(gone.map(|call| (call.issued, call.session)));
+        while self.forgotten.len() > limit {
+            let oldest = self.forgotten.iter().copied().min();
+            let Some((issued, _)) = oldest else { break };
+            self.forgotten.retain(|forgotten| Some(*forgotten) != oldest);
+            self.floor = self.floor.max(issued);
+        }
         self.calls.retain(|call| call.digest != *digest);
-        self.responding.retain(|responding| responding.digest != *digest);
+        self.responding.retain_mut(|this| this.digest != *digest || this.forget());
     }
 }
 

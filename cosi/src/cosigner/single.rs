@@ -17,7 +17,7 @@ impl Cosigner {
             return self.blame(leader, FaultKind::InvalidPayload, None);
         }
         let digest = session.statement;
-        let verdict = self.case(leader, digest).verdict;
+        let verdict = self.case(leader, digest, leader).verdict;
         if verdict == Verdict::Refused {
             return self.decline(leader, session);
         }
@@ -26,7 +26,7 @@ impl Cosigner {
         if verdict == Verdict::Accepted {
             return self.say_single(leader, digest, single);
         }
-        self.case(leader, digest).single = Some(single);
+        self.case(leader, digest, leader).single = Some(single);
         self.ask(leader, session, statement)
     }
 

@@ -26,15 +26,36 @@ impl Cosigner {
             return self.blame(leader, FaultKind::InvalidPayload, None);
         }
         let digest = session.statement;
-        let verdict = self.case(leader, digest).verdict;
+        let verdict = self.case(leader, digest, leader).verdict;
         match verdict {
             Verdict::Accepted => self.commit(cx, leader, digest, session.id()),
             Verdict::Refused => self.decline(leader, session),
             Verdict::Unasked | Verdict::Asked => {
-                self.case(leader, digest).announced = Some(session.id());
+                self.case(leader, digest, leader).announced = Some(session.id());
                 self.ask(leader, session, statement)
             }
         }
+    }
+
+    /// Phase 2: commits to a fresh pair, or says again what this very announcement was answered with
+    /// while that is unspent. An announcement under another name is a call for another pair:
+    /// its leader may have named the first one where this member does not answer.
+    pub(super) fn commit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        leader: Index,
+        digest: Digest,
+        session: SessionId,
+    ) -> Step {
+        let offered = self.case(leader, digest, leader).offered.clone();
+        let again = |(name, said): &(SessionId, Said<Commitment>)| {
+            let pool = self.pools.get(&leader);
+            *name == session && pool.is_some_and(|pool| pool.holds(&said.what.nonce))
+        };
+        let said = offered.filter(again).map(|(_, said)| said);
+        let said = said.unwrap_or_else(|| self.draw(cx, leader));
+        self.case(leader, digest, leader).offered = Some((session, said.clone()));
+        Step::none().send(To::One(leader), Message::Commitment(said))
     }
 
     /// Phase 3: the leader challenges.
@@ -52,41 +73,23 @@ impl Cosigner {
             if let Some(reply) = pool.reply(&session.id()) {
                 return Step::none().send(To::One(leader), reply.clone());
             }
+            if pool.is_responding(&session.id()) {
+                return self.refuse(cx, leader, waiting); // its branch answers
+            }
         }
         if !self.accepts(mask) {
             return self.refuse(cx, leader, waiting);
         }
-        let verdict = self.case(leader, digest).verdict;
+        let verdict = self.case(leader, digest, leader).verdict;
         match verdict {
             Verdict::Accepted => self.answer(cx, leader, waiting),
             Verdict::Refused => self.decline(leader, session),
             Verdict::Unasked | Verdict::Asked => {
                 let step = self.ask(leader, session, statement);
-                self.case(leader, digest).challenge = Some(waiting);
+                self.case(leader, digest, leader).challenge = Some(waiting);
                 step
             }
         }
-    }
-
-    /// Phase 2: commits to a fresh pair, or says again what this very announcement was answered with
-    /// while that is unspent. An announcement under another name is a call for another pair:
-    /// its leader may have named the first one where this member does not answer.
-    pub(super) fn commit(
-        &mut self,
-        cx: &mut Cx<'_>,
-        leader: Index,
-        digest: Digest,
-        session: SessionId,
-    ) -> Step {
-        let offered = self.case(leader, digest).offered.clone();
-        let again = |(name, said): &(SessionId, Said<Commitment>)| {
-            let pool = self.pools.get(&leader);
-            *name == session && pool.is_some_and(|pool| pool.holds(&said.what.nonce))
-        };
-        let said = offered.filter(again).map(|(_, said)| said);
-        let said = said.unwrap_or_else(|| self.draw(cx, leader));
-        self.case(leader, digest).offered = Some((session, said.clone()));
-        Step::none().send(To::One(leader), Message::Commitment(said))
     }
 
     /// Phase 4: answers a challenge on a validated statement, once.

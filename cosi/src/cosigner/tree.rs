@@ -1,7 +1,7 @@
 //! How a cosigner takes part in trees, phase by phase.
 //!
-//! 1. *Upon* a leader's call, whoever passed it on: pass it on to the children, and have the
-//!    statement validated.
+//! 1. *Upon* a leader's call from the parent, or the leader itself: pass it on to the children, and
+//!    have the statement validated.
 //! 2. *Upon* the tuples of all children, or the end of the own share of the leader's patience, and
 //!    the own verdict: commit, with the sums of their tuples and the own pair.
 //! 3. *Upon* the leader's challenge from the parent, or the leader itself, that names the pair of a
@@ -28,11 +28,12 @@ use crate::{
     machine::{Cx, FaultKind, Index, Time, To},
     message::{Call, Message, Refusal, Said, StatementBytes, Sum},
     session::{Digest, SessionId},
-    tree::{Branch, Branches, Tree},
+    tree::{Branch, Branches, PlanId, Tree},
 };
 
 impl Cosigner {
-    /// Phase 1: a call came, from the parent or whoever had it.
+    /// Phase 1: a call came, from the parent or the leader itself. From anybody else it charges
+    /// nothing of the leader's.
     pub(super) fn called(
         &mut self,
         cx: &mut Cx<'_>,
@@ -54,15 +55,17 @@ impl Cosigner {
             let again = tuple.filter(|_| asks).map(|committed| committed.said.clone());
             return again.map_or_else(Step::none, |said| to_parent(from, said, id));
         }
-        if !self.pool(leader).admits(said.what.issued, cx.now(), &limits) {
+        if !self.pool(leader).admits(from, &said.what, cx.now(), &limits) {
             return Step::none();
         }
         let digest = session.statement;
-        let Some(call) = self.place(cx, leader, &said.what) else { return Step::none() };
+        let Some(call) = self.place(cx, from, leader, &said.what) else { return Step::none() };
         let Phase::Gathering { branches, .. } = &call.phase else { return Step::none() };
         let children = branches.heads();
-        self.pool(leader).open(call, limits.calls);
-        let verdict = self.case(leader, digest).verdict;
+        let pool = self.pool(leader);
+        pool.charge(from, said.what.issued, cx.now(), &limits);
+        pool.open(call, limits.calls);
+        let verdict = self.case(leader, digest, from).verdict;
         let step = match verdict {
             Verdict::Accepted => self.join(cx, leader, id),
             Verdict::Refused => self.decline(leader, session),
@@ -74,17 +77,19 @@ impl Cosigner {
         Step::none().send(To::Some(children), Message::Call(said, statement)).and(step)
     }
 
-    /// This member's part in the tree of a call. The tree is dealt if it is another than the last.
-    fn place(&mut self, cx: &Cx<'_>, leader: Index, call: &Call) -> Option<Calling> {
+    /// This member's part in the tree of a call, if it is the parent there who passes it on, or the
+    /// leader itself.
+    fn place(&mut self, cx: &Cx<'_>, from: Index, leader: Index, call: &Call) -> Option<Calling> {
         let (roster, limit) = (self.config.roster.clone(), self.config.limits.children);
         let plan = call.plan.id(&roster.id(), leader.get());
-        if self.pool(leader).post.as_ref().is_none_or(|post| post.plan != plan) {
-            let tree = Tree::new(&call.plan, roster.size(), leader.get())?;
-            let post = Post::of(&self.config, plan, &tree)?;
+        let has_post = |post: &Post| post.plan == plan;
+        if !self.pool(leader).post.as_ref().is_some_and(has_post) {
+            let post = self.deal(cx, from, leader, plan, call)?;
             self.pool(leader).post = Some(post);
         }
         let post = self.pool(leader).post.as_ref()?;
-        if post.children.len() > limit {
+        let asks = from == leader || from == post.parent;
+        if !asks || post.children.len() > limit {
             return None;
         }
         let (left, depth) = post.share;
@@ -102,6 +107,30 @@ impl Cosigner {
             plan,
             phase: Phase::Gathering { branches, own: None, until },
         })
+    }
+
+    /// Deals the tree of a call, which is another than the last. That takes a hash for eight members.
+    /// So whoever passed one on that it was not to, which nobody honest does, has none dealt for a
+    /// while; nobody else is charged for it.
+    fn deal(
+        &mut self,
+        cx: &Cx<'_>,
+        from: Index,
+        leader: Index,
+        plan: PlanId,
+        call: &Call,
+    ) -> Option<Post> {
+        let (pace, size) = (self.config.limits.pace, self.config.roster.size());
+        if self.pool(leader).strays(from, cx.now(), pace) {
+            return None;
+        }
+        let tree = Tree::new(&call.plan, size, leader.get());
+        let post = tree.and_then(|tree| Post::of(&self.config, plan, &tree));
+        let post = post.filter(|post| from == leader || from == post.parent);
+        if post.is_none() {
+            self.pool(leader).stray(from, cx.now(), pace);
+        }
+        post
     }
 
     /// The statement is validated: commits for the subtree, with a pair of its own.
@@ -152,7 +181,22 @@ impl Cosigner {
         self.pools.values().flat_map(|pool| &pool.calls).filter_map(Calling::until).min()
     }
 
-    /// Phase 3: the leader's challenge came down the tree, or from the leader itself.
+    /// Phase 3: the leader's challenge came down the tree, or from the leader itself. In this order:
+    ///
+    /// 1. It is of this roster, in this mode, and Z holds the own bit: else it blames the leader, if
+    ///    that sent it.
+    /// 2. It contradicts none of its session: else it convicts the leader.
+    /// 3. The subtree has not answered it: else the sum is said again, to whoever asked.
+    /// 4. The pair that it names is that of a tuple, and unspent: else the leader, if it asks, is
+    ///    refused, or told again what it was told.
+    /// 5. The leader passed it on, or the parent to whom the tuple went; Z holds Z_T; and this member
+    ///    does not answer for itself alone: else nothing comes of it.
+    /// 6. The own policy accepts Z: else the leader is refused, and the pair is gone.
+    /// 7. The application has not turned the statement down: else the leader is told so.
+    /// 8. b ≠ 0, R and A_Z have large order: else it blames the leader, if that sent it.
+    ///
+    /// Then the pair is spent, and the challenge goes to the children that the tuple names. The own
+    /// share waits for the verdict.
     pub(super) fn passed_on(
         &mut self,
         cx: &mut Cx<'_>,
@@ -178,7 +222,7 @@ impl Cosigner {
             let asks = from == leader || from == committed.parent;
             asks && committed.said.what.mask.is_subset(mask)
         });
-        match known {
+        match known.map(|is_fit| is_fit && !pool.answers_alone(&id)) {
             None if from == leader => return self.refuse(cx, leader, waiting),
             None | Some(false) => return Step::none(),
             Some(true) => {}
@@ -186,7 +230,7 @@ impl Cosigner {
         if !self.accepts(mask) {
             return self.refuse(cx, leader, waiting);
         }
-        let verdict = self.case(leader, digest).verdict;
+        let verdict = self.case(leader, digest, from).verdict;
         if verdict == Verdict::Refused {
             return self.decline(leader, session);
         }

@@ -81,17 +81,17 @@ impl Verdicts {
 }
 
 impl Cosigner {
-    /// What is known of a statement that this leader asked for.
-    pub(super) fn case(&mut self, leader: Index, digest: Digest) -> &mut Case {
+    /// What is known of a statement that this leader asked for, in what came from `from`.
+    pub(super) fn case(&mut self, leader: Index, digest: Digest, from: Index) -> &mut Case {
         let verdict = self.verdicts.of(&digest);
         let limit = self.config.limits.statements;
-        self.pool(leader).case(digest, verdict, limit)
+        self.pool(leader).case(digest, verdict, from == leader, limit)
     }
 
-    /// Asks the application, once.
+    /// Asks the application, once, about what has a case.
     pub(super) fn ask(&mut self, leader: Index, session: &Session, statement: &[u8]) -> Step {
         let digest = session.statement;
-        let case = self.case(leader, digest);
+        let Some(case) = self.pool(leader).known(&digest) else { return Step::none() };
         case.entropy = Some(session.entropy);
         if case.verdict == Verdict::Asked {
             return Step::none();

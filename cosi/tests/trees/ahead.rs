@@ -164,7 +164,7 @@ fn an_account_says_what_is_there() {
 #[test]
 fn what_gave_way_is_validated_again() {
     let mut scene = Scene::new(|mut config| {
-        (config.limits.statements, config.limits.validated) = (1, 0);
+        (config.limits.calls, config.limits.validated) = (1, 0);
         config
     });
     let [one, two] = [b"M", b"N"].map(|statement| scene.scripts(0, statement).next().unwrap());
@@ -173,6 +173,7 @@ fn what_gave_way_is_validated_again() {
     scene.validate(b"M");
     let tuples = one.children.map(|child| scene.hear(child, one.tuple(one.leaf(child))));
     let (_, tuple) = the_tuple(&tuples[1]);
+    scene.now += PATIENCE;
     scene.hear(two.parent, two.call());
     assert_eq!(scene.asked, 2);
     let challenge = one.challenge(&tuple, &all(&one), 7);
