@@ -88,16 +88,29 @@ impl Attempt {
     }
 
     /// The challenge, to each who owes a response, and to each branch that was not asked member by
-    /// member since.
-    pub(super) fn ask(&self) -> Step {
+    /// member since; the inquiry, to each in the others who owes an answer to it.
+    pub(super) fn ask(&self, config: &Config) -> Step {
         let branches = self.limbs.iter().filter(|(_, limb)| limb.replies.is_none() && limb.pends());
         let branches =
             branches.map(|(to, limb)| (to, Ask::Branch(limb.owed.branch.said.what.nonce)));
         let slots = self.slots.iter().filter(|(_, slot)| slot.owes());
         let slots = slots.map(|(to, slot)| (to, Ask::Own(slot.offer.said.what.nonce)));
-        branches.chain(slots).fold(Step::none(), |step, (to, ask)| {
+        let challenges = branches.chain(slots).fold(Step::none(), |step, (to, ask)| {
             step.send(To::One(*to), Message::Challenge(self.challenge.clone(), ask))
-        })
+        });
+        let inquired = self.limbs.values().flat_map(|limb| limb.debtors(&config.roster));
+        challenges.and(self.inquiry(config, inquired.collect()))
+    }
+
+    /// Asks these members directly what became of the challenge.
+    fn inquiry(&self, config: &Config, members: Vec<Index>) -> Step {
+        if members.is_empty() {
+            return Step::none();
+        }
+        let (roster, leader) = (config.roster.id(), config.me.get());
+        let inquiry = Inquiry { roster, leader, challenge: self.id };
+        let inquiry = Message::Inquiry(Said::new(&config.key, inquiry));
+        Step::none().send(To::Some(members), inquiry)
     }
 
     /// Whether there is nothing to wait for.
@@ -114,8 +127,7 @@ impl Attempt {
     /// Who owes.
     pub(super) fn debtors<'a>(&'a self, roster: &'a Roster) -> impl Iterator<Item = Index> + 'a {
         let silent = self.slots.iter().filter(|(_, slot)| slot.owes()).map(|(member, _)| *member);
-        let limbs = self.limbs.values().filter(|limb| limb.replies.is_some());
-        silent.chain(limbs.flat_map(|limb| roster.indices().filter(|i| limb.is_owed_by(*i))))
+        silent.chain(self.limbs.values().flat_map(|limb| limb.debtors(roster)))
     }
 
     /// Keeps a response that is owed. One with another pair than was named counts as none.
@@ -228,13 +240,7 @@ impl Attempt {
             limb.replies = Some(BTreeMap::new());
             members.extend(limb.owed.branch.mask().iter().filter_map(|at| config.roster.index(at)));
         }
-        if members.is_empty() {
-            return None;
-        }
-        let (roster, leader) = (config.roster.id(), config.me.get());
-        let inquiry = Inquiry { roster, leader, challenge: self.id };
-        let inquiry = Message::Inquiry(Said::new(&config.key, inquiry));
-        Some(Step::none().send(To::Some(members), inquiry))
+        (!members.is_empty()).then(|| self.inquiry(config, members))
     }
 
     /// The signature, if all responded, and rightly.

@@ -74,6 +74,12 @@ impl Limb {
         self.share().is_none() && asked && self.owed.branch.mask().contains(member.get())
     }
 
+    /// Who was asked, and has not answered.
+    pub(super) fn debtors<'a>(&'a self, roster: &'a Roster) -> impl Iterator<Item = Index> + 'a {
+        let asked = self.replies.iter().flat_map(|_| self.owed.branch.mask().iter());
+        asked.filter_map(|at| roster.index(at)).filter(|member| self.is_owed_by(*member))
+    }
+
     /// Whether it waits for the member's share.
     pub(super) fn lacks(&self, member: Index) -> bool {
         let waits = self.owed.answer.is_none() || self.is_owed_by(member);

@@ -212,7 +212,7 @@ impl Open {
             Phase::Over => Step::none(),
             Phase::Called(_) => self.ask_the_missing(desk, cx),
             Phase::Gathering { .. } => {
-                let remind = self.remind();
+                let remind = self.remind(desk);
                 // Stragglers are waited for no longer: enough have committed.
                 match self.chosen(desk) {
                     Some(chosen) => remind.and(self.challenge(desk, cx, chosen)),
@@ -228,7 +228,7 @@ impl Open {
             Phase::Challenged(id) => {
                 let current = self.attempts.iter_mut().find(|attempt| attempt.id == id);
                 current.into_iter().for_each(|attempt| attempt.overdue = true);
-                let step = self.examine(desk, &id).and(self.remind());
+                let step = self.examine(desk, &id).and(self.remind(desk));
                 if let Some(inquiry) = self.descend(desk, cx, &id) {
                     return step.and(inquiry);
                 }
@@ -238,15 +238,17 @@ impl Open {
                 let current = self.attempts.iter_mut().find(|attempt| attempt.id == id);
                 current.into_iter().for_each(|attempt| attempt.overdue = true);
                 let (step, sound) = self.conclude(desk, &id);
-                let step = step.and(self.remind());
+                let step = step.and(self.remind(desk));
                 step.and(self.try_again(desk, cx, sound))
             }
         }
     }
 
-    /// Says the challenge again to those who owe a response.
-    fn remind(&self) -> Step {
-        self.attempts.iter().fold(Step::none(), |step, attempt| step.and(attempt.ask()))
+    /// Says the challenge again to those who owe a response, and the inquiry to those who owe an
+    /// answer to that.
+    fn remind(&self, desk: &Desk) -> Step {
+        let ask = |step: Step, attempt: &Attempt| step.and(attempt.ask(&desk.config));
+        self.attempts.iter().fold(Step::none(), ask)
     }
 
     pub(super) fn next_timeout(&self) -> Time {
@@ -335,7 +337,7 @@ impl Open {
         (self.since, self.wake) = (cx.now(), cx.now().after(patience(desk)));
         let attempt = Attempt::new(desk, cx, session, &self.statement, offers, branches);
         let Some(attempt) = attempt else { return Step::none() };
-        let (id, step) = (attempt.id, attempt.ask());
+        let (id, step) = (attempt.id, attempt.ask(&desk.config));
         let alone = attempt.is_settled();
         self.phase = Phase::Challenged(id);
         self.attempts.push(attempt);
