@@ -377,7 +377,7 @@ impl Leader {
                 self.given(cx, speaker, said.what.challenge, None, ahead)
             }
             (Message::Decline(said), _) => self.declined(cx, speaker, &said.what),
-            (Message::Single(single), _) => self.single(speaker, &single),
+            (Message::Single(single), _) => self.single(cx, speaker, &single),
             _ => Step::none(),
         }
     }

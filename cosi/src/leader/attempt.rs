@@ -12,7 +12,7 @@ use super::{
 use crate::{
     blame,
     challenge::{Challenge, ChallengeId, Terms},
-    machine::{Cx, Evidence, Index, To},
+    machine::{Cx, Evidence, Index, Time, To},
     mask::Mask,
     message::{Account, Ask, Inquiry, Message, Response, Said, StatementBytes, Sum},
     nonce::NoncePair,
@@ -124,10 +124,15 @@ impl Attempt {
             || self.limbs.values().any(|limb| limb.is_owed_by(member))
     }
 
-    /// Who owes.
-    pub(super) fn debtors<'a>(&'a self, roster: &'a Roster) -> impl Iterator<Item = Index> + 'a {
+    /// Who owes a response; and an answer to an inquiry, if it is due.
+    pub(super) fn debtors<'a>(
+        &'a self,
+        roster: &'a Roster,
+        now: Time,
+    ) -> impl Iterator<Item = Index> + 'a {
         let silent = self.slots.iter().filter(|(_, slot)| slot.owes()).map(|(member, _)| *member);
-        silent.chain(self.limbs.values().flat_map(|limb| limb.debtors(roster)))
+        let due = self.limbs.values().filter(move |limb| limb.is_due(now));
+        silent.chain(due.flat_map(|limb| limb.debtors(roster)))
     }
 
     /// Keeps a response that is owed. One with another pair than was named counts as none.
@@ -231,13 +236,13 @@ impl Attempt {
         held.for_each(|limb| desk.grove.redeem(limb.owed.branch.mask()));
     }
 
-    /// Asks all members of each branch without a share directly, once. `None`: of all, or there
-    /// are none.
-    pub(super) fn inquire(&mut self, config: &Config) -> Option<Step> {
+    /// Asks all members of each branch without a share directly, once, to answer by then. `None`:
+    /// of all, or there are none.
+    pub(super) fn inquire(&mut self, config: &Config, due: Time) -> Option<Step> {
         let failed = |limb: &&mut Limb| limb.share().is_none() && limb.replies.is_none();
         let mut members = Vec::new();
         for limb in self.limbs.values_mut().filter(failed) {
-            limb.replies = Some(BTreeMap::new());
+            limb.inquire(due);
             members.extend(limb.owed.branch.mask().iter().filter_map(|at| config.roster.index(at)));
         }
         (!members.is_empty()).then(|| self.inquiry(config, members))

@@ -37,7 +37,7 @@ impl Open {
         }
         if !self.is_in_reach(desk) {
             self.trees = None; // which is no fault of theirs
-            return self.fail(desk, Vec::new());
+            return self.fail(desk, cx.now(), Vec::new());
         }
         let attempts = self.attempts.iter_mut().filter_map(|a| a.decline(member).then_some(a.id));
         let attempts: Vec<_> = attempts.collect();

@@ -8,7 +8,7 @@ use curve25519_dalek::Scalar;
 use crate::{
     blame,
     challenge::{Challenge, ChallengeId, Terms},
-    machine::{Evidence, Index},
+    machine::{Evidence, Index, Time},
     message::{Account, Said, Sum, decode_points},
     roster::Roster,
     signature::aggregate,
@@ -25,6 +25,8 @@ pub(super) struct Limb {
     late: bool,
     /// What the members answered when they were asked directly. `None`: they were not.
     pub(super) replies: Option<BTreeMap<Index, Reply>>,
+    /// When they are to have answered, if they were asked.
+    due: Time,
     /// Σ s_i, from their accounts.
     recount: Option<Scalar>,
 }
@@ -49,8 +51,19 @@ pub(super) struct Told {
 }
 
 impl Limb {
-    pub(super) const fn new(branch: Branch) -> Self {
-        Self { owed: Owed::new(branch), failed: false, late: false, replies: None, recount: None }
+    pub(super) fn new(branch: Branch) -> Self {
+        let (owed, due) = (Owed::new(branch), Time::default());
+        Self { owed, failed: false, late: false, replies: None, due, recount: None }
+    }
+
+    /// Asks the members directly. They are to answer by then.
+    pub(super) fn inquire(&mut self, due: Time) {
+        (self.replies, self.due) = (Some(BTreeMap::new()), due);
+    }
+
+    /// Whether whoever was asked and has not answered is silent.
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        self.due <= now
     }
 
     /// s_T: the head's word, or the members'.

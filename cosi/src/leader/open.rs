@@ -197,7 +197,7 @@ impl Open {
             self.attempts.iter_mut().for_each(|attempt| attempt.overdue = true);
             let silent = |i: Index| i != desk.config.me && !desk.has_offer(i);
             let silent = desk.config.roster.indices().filter(|i| silent(*i)).collect();
-            return self.fail(desk, silent);
+            return self.fail(desk, cx.now(), silent);
         }
         let step = self.poll(desk, cx.now());
         if cx.now() < self.wake {
@@ -349,7 +349,7 @@ impl Open {
         let attempt = self.attempts.iter().find(|attempt| attempt.id == *challenge);
         if let Some(signature) = attempt.and_then(Attempt::signature) {
             let (step, _) = self.conclude(desk, challenge);
-            return step.and(self.signed(desk, signature, challenge));
+            return step.and(self.signed(desk, cx.now(), signature, challenge));
         }
         let step = self.examine(desk, challenge);
         if let Some(inquiry) = self.descend(desk, cx, challenge) {
@@ -411,32 +411,42 @@ impl Open {
     fn signed(
         &mut self,
         desk: &mut Desk,
+        now: Time,
         signature: CollectiveSignature,
         by: &ChallengeId,
     ) -> Step {
         let signed = |i: &Index| signature.mask.contains(i.get());
         let (present, absent): (Vec<_>, Vec<_>) = desk.config.roster.indices().partition(signed);
-        self.end(desk, Some(by), &absent);
+        self.end(desk, now, Some(by), &absent);
         present.into_iter().for_each(|member| desk.redeem(member));
         let (digest, statement) = (self.session.statement, self.statement.to_vec());
         Step::none().event(Event::Signed { digest, statement, signature, absent })
     }
 
     /// Ends without a signature. These were silent.
-    pub(super) fn fail(&mut self, desk: &mut Desk, silent: Vec<Index>) -> Step {
-        let absent = BTreeSet::from_iter(silent.into_iter().chain(self.debtors(desk)));
+    pub(super) fn fail(&mut self, desk: &mut Desk, now: Time, silent: Vec<Index>) -> Step {
+        let absent = BTreeSet::from_iter(silent.into_iter().chain(self.debtors(desk, now)));
         let missing =
             |i: &Index| absent.contains(i) || self.declined.contains(i) || desk.is_convicted(*i);
         let absent: Vec<_> = desk.config.roster.indices().filter(missing).collect();
-        self.end(desk, None, &absent);
+        self.end(desk, now, None, &absent);
         Step::none().event(Event::Failed { digest: self.session.statement, absent })
     }
 
     /// The session is over, by an attempt or otherwise: who withheld to the end sits out the next
     /// ones, and who refused again.
-    pub(super) fn end(&mut self, desk: &mut Desk, by: Option<&ChallengeId>, absent: &[Index]) {
+    pub(super) fn end(
+        &mut self,
+        desk: &mut Desk,
+        now: Time,
+        by: Option<&ChallengeId>,
+        absent: &[Index],
+    ) {
         self.close_trees(desk, by);
-        self.debtors(desk).into_iter().for_each(|member| desk.sit_out(member));
+        let mut debtors = self.debtors(desk, now);
+        // Whoever signed has made up for what it owes to another attempt.
+        debtors.retain(|member| by.is_none() || absent.contains(member));
+        debtors.into_iter().for_each(|member| desk.sit_out(member));
         self.refusals.keys().for_each(|member| desk.refused(*member));
         // Whoever could have joined and has not committed was asked directly, and is silent.
         let silent = |i: &&Index| self.may_join(desk, **i) && !desk.has_offer(**i);
@@ -446,9 +456,9 @@ impl Open {
     }
 
     /// Who has owed a response for longer than the patience.
-    fn debtors(&self, desk: &Desk) -> Vec<Index> {
+    fn debtors(&self, desk: &Desk, now: Time) -> Vec<Index> {
         let overdue = self.attempts.iter().filter(|attempt| attempt.overdue);
-        overdue.flat_map(|attempt| attempt.debtors(&desk.config.roster)).collect()
+        overdue.flat_map(|attempt| attempt.debtors(&desk.config.roster, now)).collect()
     }
 }
 

@@ -189,13 +189,14 @@ impl Open {
     /// Asks all in the branches of an attempt that failed directly.
     pub(super) fn descend(&mut self, desk: &Desk, cx: &Cx<'_>, id: &ChallengeId) -> Option<Step> {
         let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == *id)?;
-        let inquiry = attempt.inquire(&desk.config)?;
+        let due = cx.now().after(patience(desk));
+        let inquiry = attempt.inquire(&desk.config, due)?;
         for member in &self.declined {
             attempt.lose_branch(*member);
         }
         if matches!(self.phase, Phase::Challenged(current) if current == *id) {
             self.phase = Phase::Descending(*id);
-            self.wake = cx.now().after(patience(desk));
+            self.wake = due;
         }
         Some(inquiry)
     }
