@@ -14,9 +14,10 @@
 //!   the statement is signed, after at most F + 1 attempts against F disruptors, trees aside. One
 //!   that refuses may cost three where the policy cannot be met without it. The limit does not
 //!   count the time of an attempt that somebody spoiled.
-//! - Where no attempt succeeds, as when members lose their nonces each time, single signatures
-//!   make a certificate (ByzCoin's fallback, USENIX Security 2016): they need no nonces, and none
-//!   counts beside a collective one.
+//! - Where no attempt succeeds in [`Timing::individual`], as when members lose their nonces each
+//!   time or many disrupt, single signatures make a certificate beside the attempts that go on
+//!   (ByzCoin's fallback, USENIX Security 2016): they need no nonces, disruptors do not put them
+//!   off, and none counts beside a collective one. Whichever comes first ends the session.
 //! - Whoever declines the statement is waited for no longer, asked no more for it, nobody's debtor,
 //!   and no worse off in the next. It costs a round trip if it committed ahead.
 //! - A signature is verified before it is reported.
@@ -165,8 +166,8 @@ pub struct Timing {
     /// more than [`leader`](self) says, each within twice the patience. Then the session has
     /// failed.
     pub limit: Duration,
-    /// Before it asks for single signatures too, in accountable mode, but for the time of attempts
-    /// that somebody spoiled; and again after a patience, two, four, and so on, to the limit.
+    /// Before it asks for single signatures too, in accountable mode, whatever the attempts beside
+    /// come to; and again after a patience, two, four, and so on, to the end of the session.
     /// `None`: never.
     pub individual: Option<Duration>,
 }

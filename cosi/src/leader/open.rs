@@ -375,7 +375,6 @@ impl Open {
     ) -> Step {
         let took = cx.now().since_epoch().saturating_sub(self.since.since_epoch());
         self.until = self.until.after(took);
-        self.singles.iter_mut().for_each(|singles| singles.put_off(took));
         self.fall_back(desk, cx, sound)
     }
 

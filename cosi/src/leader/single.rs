@@ -43,13 +43,6 @@ impl Singles {
         self.due
     }
 
-    /// Waits that much longer before it asks for any.
-    pub(super) fn put_off(&mut self, by: Duration) {
-        if self.signatures.is_empty() {
-            self.due = self.due.after(by);
-        }
-    }
-
     fn keep(&mut self, desk: &Desk, member: Index, signature: Signature) {
         if self.signatures.insert(member, signature).is_none() {
             let weight = desk.config.roster.member(member).map_or(0, |member| member.weight);
