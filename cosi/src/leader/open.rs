@@ -195,8 +195,8 @@ impl Open {
     pub(super) fn handle_timeout(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
         if self.until <= cx.now() {
             self.attempts.iter_mut().for_each(|attempt| attempt.overdue = true);
-            let silent = |i: Index| i != desk.config.me && !desk.has_offer(i);
-            let silent = desk.config.roster.indices().filter(|i| silent(*i)).collect();
+            let silent = desk.config.roster.indices().filter(|i| self.is_silent(desk, *i));
+            let silent = silent.collect();
             return self.fail(desk, cx.now(), silent);
         }
         let step = self.poll(desk, cx.now());
@@ -216,12 +216,11 @@ impl Open {
                 // Stragglers are waited for no longer: enough have committed.
                 match self.chosen(desk) {
                     Some(chosen) => remind.and(self.challenge(desk, cx, chosen)),
-                    None if self.canopy.branches.is_empty() => {
-                        remind.and(self.fall_back(desk, cx, BTreeMap::new()))
-                    }
                     None => {
-                        self.session.attempt = self.session.attempt.saturating_add(1);
-                        remind.and(self.gather_anew(desk, cx))
+                        if !self.canopy.branches.is_empty() {
+                            self.leave_trees(desk); // the branches and all others are too few
+                        }
+                        remind.and(self.fall_back(desk, cx, BTreeMap::new()))
                     }
                 }
             }
@@ -291,6 +290,15 @@ impl Open {
             && !desk.is_convicted(member)
             && refusals < REFUSALS
             && !self.attempts.iter().any(|attempt| attempt.is_owed_by(member))
+    }
+
+    /// Whoever could have joined and has not committed was asked directly, and is silent; but while
+    /// a tree is called, only whoever has no place in it was.
+    fn is_silent(&self, desk: &Desk, member: Index) -> bool {
+        let called = self.tree.as_ref().filter(|_| matches!(self.phase, Phase::Called(_)));
+        self.may_join(desk, member)
+            && !desk.has_offer(member)
+            && called.is_none_or(|tree| !tree.contains(member.get()))
     }
 
     fn is_reliable(&self, desk: &Desk, member: Index) -> bool {
@@ -447,9 +455,7 @@ impl Open {
         debtors.retain(|member| by.is_none() || absent.contains(member));
         debtors.into_iter().for_each(|member| desk.sit_out(member));
         self.refusals.keys().for_each(|member| desk.refused(*member));
-        // Whoever could have joined and has not committed was asked directly, and is silent.
-        let silent = |i: &&Index| self.may_join(desk, **i) && !desk.has_offer(**i);
-        let silent: Vec<_> = absent.iter().filter(silent).copied().collect();
+        let silent: Vec<_> = absent.iter().filter(|i| self.is_silent(desk, **i)).copied().collect();
         silent.into_iter().for_each(|member| desk.grove.mark_silent(member));
         self.phase = Phase::Over;
     }

@@ -279,7 +279,7 @@ impl Open {
     }
 
     /// Goes on as a star.
-    fn leave_trees(&mut self, desk: &mut Desk) {
+    pub(super) fn leave_trees(&mut self, desk: &mut Desk) {
         if self.trees.is_some() {
             self.stand_aside(desk);
             self.trees = None;
