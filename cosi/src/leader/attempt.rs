@@ -173,7 +173,7 @@ impl Attempt {
         self.lose(member) || self.lose_branch(member)
     }
 
-    /// Keeps a sum that a branch owes. A late one is checked by itself.
+    /// Keeps a sum that a branch owes. One that is late, or was not to come, is checked by itself.
     pub(super) fn sum(
         &mut self,
         config: &Config,
@@ -184,8 +184,8 @@ impl Attempt {
         let Self { id, limbs, terms, overdue, .. } = self;
         let Some(limb) = limbs.get_mut(&from) else { return false };
         let kept = limb.answer(id, said, ahead);
-        if kept && (*overdue || limb.replies.is_some()) {
-            limb.examine(terms, &config.roster);
+        if kept && (*overdue || limb.failed || limb.replies.is_some()) {
+            limb.reconsider(terms, &config.roster);
         }
         kept
     }

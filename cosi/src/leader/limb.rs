@@ -183,6 +183,12 @@ impl Limb {
         self.late |= kept && self.replies.is_some();
         kept
     }
+
+    /// Checks a sum that has come after somebody said that it would not.
+    pub(super) fn reconsider(&mut self, terms: &Terms, roster: &Roster) {
+        self.failed = false;
+        self.examine(terms, roster);
+    }
 }
 
 impl Told {
