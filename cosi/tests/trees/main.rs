@@ -16,6 +16,7 @@ mod declines;
 mod framing;
 mod grove;
 mod honest;
+mod inquiries;
 mod member;
 mod recovery;
 mod replays;
