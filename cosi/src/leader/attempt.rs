@@ -1,6 +1,6 @@
 //! One challenge, and what it was answered.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec::Vec};
 
 use curve25519_dalek::{EdwardsPoint, Scalar, traits::Identity};
 
@@ -26,12 +26,17 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) id: ChallengeId,
-    challenge: Said<Challenge>,
+    /// The challenge, but for its statement.
+    bare: Said<Challenge>,
+    /// All attempts share it.
+    statement: Arc<StatementBytes>,
     terms: Terms,
-    /// The leader's own response.
+    /// The leader's own response, and all that are folded into it.
     own: Scalar,
-    /// One slot for each signer that was asked directly.
+    /// One slot for each signer that was asked directly; once overdue, for each that owes.
     slots: BTreeMap<Index, Slot>,
+    /// Whether a slot was lost that is no longer there.
+    lost: bool,
     /// The branches, by who stands at their root.
     pub(super) limbs: BTreeMap<Index, Limb>,
     /// Whether patience is over: late responses are then checked one by one.
@@ -61,7 +66,7 @@ impl Attempt {
         Desk { config, drawn, .. }: &mut Desk,
         cx: &mut Cx<'_>,
         session: Session,
-        statement: &StatementBytes,
+        statement: &Arc<StatementBytes>,
         offers: Vec<(Index, Offer)>,
         branches: BTreeMap<Index, Branch>,
     ) -> Option<Self> {
@@ -76,15 +81,22 @@ impl Attempt {
             session,
             mask: Mask::of(config.roster.size(), signers),
             commitments: sums.map(|sum| sum.compress().to_bytes()),
-            statement: statement.clone(),
+            statement: StatementBytes::clone(statement),
         };
         let terms = Terms::of(&challenge, &config.roster, &sums)?;
         let own = pair.answer(&terms.b, &terms.c, &config.key);
         let slot = |(member, offer)| (member, Slot { offer, answer: Answer::Owed });
         let slots = offers.into_iter().map(slot).collect();
-        let (id, challenge) = (challenge.id(), Said::new(&config.key, challenge));
+        let (id, mut bare) = (challenge.id(), Said::new(&config.key, challenge));
+        bare.what.statement = StatementBytes::default();
         let limbs = branches.into_iter().map(|(head, branch)| (head, Limb::new(branch))).collect();
-        Some(Self { id, challenge, terms, own, slots, limbs, overdue: false })
+        let (statement, lost, overdue) = (statement.clone(), false, false);
+        Some(Self { id, bare, statement, terms, own, slots, lost, limbs, overdue })
+    }
+
+    /// The challenge, as it was signed.
+    fn challenge(&self) -> Said<Challenge> {
+        whole(&self.bare, &self.statement)
     }
 
     /// The challenge, to each who owes a response, and to each branch that was not asked member by
@@ -96,7 +108,7 @@ impl Attempt {
         let slots = self.slots.iter().filter(|(_, slot)| slot.owes());
         let slots = slots.map(|(to, slot)| (to, Ask::Own(slot.offer.said.what.nonce)));
         let challenges = branches.chain(slots).fold(Step::none(), |step, (to, ask)| {
-            step.send(To::One(*to), Message::Challenge(self.challenge.clone(), ask))
+            step.send(To::One(*to), Message::Challenge(self.challenge(), ask))
         });
         let inquired = self.limbs.values().flat_map(|limb| limb.debtors(&config.roster));
         challenges.and(self.inquiry(config, inquired.collect()))
@@ -208,12 +220,13 @@ impl Attempt {
 
     /// What proves that the member's own share in a branch is wrong, if it is.
     pub(super) fn wrong_share(&self, member: Index) -> Option<Option<Evidence>> {
-        self.limbs.values().find_map(|limb| limb.wrong_share(member, &self.challenge))
+        self.limbs.values().find_map(|limb| limb.wrong_share(member, || self.challenge()))
     }
 
     /// Whether the member was asked for itself.
     pub(super) fn asked(&self, member: Index) -> bool {
-        self.slots.contains_key(&member)
+        let is_in = |limb: &Limb| limb.owed.branch.mask().contains(member.get());
+        self.bare.what.mask.contains(member.get()) && !self.limbs.values().any(is_in)
     }
 
     /// Whether the member may yet answer.
@@ -250,16 +263,22 @@ impl Attempt {
 
     /// The signature, if all responded, and rightly.
     pub(super) fn signature(&self) -> Option<CollectiveSignature> {
+        if self.lost {
+            return None;
+        }
         let shares = self.limbs.values().map(Limb::share);
         let mut shares = shares.chain(self.slots.values().map(Slot::scalar));
         let s = shares.try_fold(self.own, |s, share| Some(s + share?))?;
         let (commitment, response) = (self.terms.commitment, s.to_bytes());
-        check_strict(&self.terms.key, &commitment, &response, &self.terms.message).ok()?;
-        Some(CollectiveSignature { commitment, response, mask: self.challenge.what.mask.clone() })
+        let Challenge { session, mask, .. } = &self.bare.what;
+        let message = session.mode.signed(&session.roster, mask, &self.statement);
+        check_strict(&self.terms.key, &commitment, &response, &message).ok()?;
+        Some(CollectiveSignature { commitment, response, mask: mask.clone() })
     }
 
     /// Checks what is unchecked: the branches; of the responses the sum first, and only if that
-    /// fails each. Returns whose response is wrong, with what proves it.
+    /// fails each. Returns whose response is wrong, with what proves it. Once overdue, keeps of each
+    /// that does not owe no more than its part in the sum.
     pub(super) fn examine(&mut self, config: &Config) -> Vec<(Index, Option<Evidence>)> {
         self.limbs.values_mut().for_each(|limb| limb.examine(&self.terms, &config.roster));
         let unchecked = |slot: &Slot| matches!(slot.answer, Answer::Unchecked(..));
@@ -275,13 +294,29 @@ impl Attempt {
             match s.filter(right) {
                 Some(s) => slot.answer = Answer::Valid(s),
                 None => {
-                    let evidence = blame::invalid_response(&self.challenge, &slot.offer.said, said);
+                    let challenge = whole(&self.bare, &self.statement);
+                    let evidence = blame::invalid_response(&challenge, &slot.offer.said, said);
                     slot.answer = Answer::Lost;
                     wrong.push((*member, evidence));
                 }
             }
         }
+        if self.overdue {
+            self.fold();
+        }
         wrong
+    }
+
+    fn fold(&mut self) {
+        let Self { own, slots, lost, .. } = self;
+        slots.retain(|_, slot| {
+            match slot.answer {
+                Answer::Valid(s) => *own += s,
+                Answer::Lost => *lost = true,
+                Answer::Owed | Answer::Unchecked(..) => return true,
+            }
+            false
+        });
     }
 
     fn sum_holds(&self, config: &Config, which: impl Fn(&Slot) -> bool) -> bool {
@@ -297,6 +332,11 @@ impl Attempt {
         }
         self.terms.hold(&s, &sums, &key)
     }
+}
+
+fn whole(bare: &Said<Challenge>, statement: &StatementBytes) -> Said<Challenge> {
+    let what = Challenge { statement: statement.clone(), ..bare.what.clone() };
+    Said { what, signature: bare.signature }
 }
 
 impl Slot {

@@ -143,11 +143,11 @@ impl Limb {
     pub(super) fn wrong_share(
         &self,
         member: Index,
-        challenge: &Said<Challenge>,
+        challenge: impl FnOnce() -> Said<Challenge>,
     ) -> Option<Option<Evidence>> {
         let Reply::Account(told) = self.replies.as_ref()?.get(&member)? else { return None };
         let Account { tuple, response, .. } = &told.said.what;
-        let evidence = || blame::invalid_share(challenge, tuple, response);
+        let evidence = || blame::invalid_share(&challenge(), tuple, response);
         (!told.is_right()).then(evidence)
     }
 

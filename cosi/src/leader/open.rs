@@ -34,7 +34,7 @@ const REFUSALS: u8 = 3;
 pub(super) struct Open {
     /// The next attempt's.
     pub(super) session: Session,
-    pub(super) statement: StatementBytes,
+    pub(super) statement: Arc<StatementBytes>,
     pub(super) policy: Policy,
     announcement: Message,
     /// When it has failed.
@@ -44,7 +44,9 @@ pub(super) struct Open {
     pub(super) phase: Phase,
     /// The current attempt, those over trees, and those to which somebody owes a response. Nobody
     /// owes to two, so there is at most one for each member, one for each time that a tree is tried,
-    /// and one.
+    /// and one. Those that are overdue hold a mask each, and one slot for each who owes them: all
+    /// together at most a slot for each member. Those over trees hold their branches, and what the
+    /// members in them told.
     pub(super) attempts: Vec<Attempt>,
     /// When the current attempt began.
     since: Time,
@@ -101,7 +103,7 @@ impl Open {
         Self {
             announcement: announcement(desk, &session, &statement),
             session,
-            statement,
+            statement: Arc::new(statement),
             policy,
             until: cx.now().after(config.timing.limit),
             wake: cx.now().after(patience(desk)),
@@ -225,19 +227,16 @@ impl Open {
                 }
             }
             Phase::Challenged(id) => {
-                let current = self.attempts.iter_mut().find(|attempt| attempt.id == id);
-                current.into_iter().for_each(|attempt| attempt.overdue = true);
-                let step = self.examine(desk, &id).and(self.remind(desk));
+                let step = self.overdue(desk, &id).and(self.remind(desk));
                 if let Some(inquiry) = self.descend(desk, cx, &id) {
                     return step.and(inquiry);
                 }
                 step.and(self.try_again(desk, cx, BTreeMap::new()))
             }
             Phase::Descending(id) => {
-                let current = self.attempts.iter_mut().find(|attempt| attempt.id == id);
-                current.into_iter().for_each(|attempt| attempt.overdue = true);
-                let (step, sound) = self.conclude(desk, &id);
-                let step = step.and(self.remind(desk));
+                let step = self.overdue(desk, &id);
+                let (judged, sound) = self.conclude(desk, &id);
+                let step = step.and(judged).and(self.remind(desk));
                 step.and(self.try_again(desk, cx, sound))
             }
         }
@@ -384,6 +383,13 @@ impl Open {
         let took = cx.now().since_epoch().saturating_sub(self.since.since_epoch());
         self.until = self.until.after(took);
         self.fall_back(desk, cx, sound)
+    }
+
+    /// The attempt is no longer waited for, and may yet complete.
+    fn overdue(&mut self, desk: &mut Desk, challenge: &ChallengeId) -> Step {
+        let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == *challenge);
+        attempt.into_iter().for_each(|attempt| attempt.overdue = true);
+        self.examine(desk, challenge)
     }
 
     /// Convicts whoever answered wrongly.

@@ -13,7 +13,7 @@ use crate::{
     keys::Signature,
     machine::{Cx, FaultKind, Index, Time, To},
     mask::Mask,
-    message::{Message, Poll, Said, Single},
+    message::{Message, Poll, Said, Single, StatementBytes},
     signature::Mode,
 };
 
@@ -73,7 +73,7 @@ impl Open {
         let missing = |i: &Index| !singles.signatures.contains_key(i) && !self.declined.contains(i);
         let missing: Vec<_> = roster.indices().filter(missing).collect();
         let poll = Said::new(key, Poll { session: self.session.clone() });
-        let poll = Message::Poll(poll, self.statement.clone());
+        let poll = Message::Poll(poll, StatementBytes::clone(&self.statement));
         Step::none().send(To::Some(missing), poll).and(self.count(desk, now))
     }
 

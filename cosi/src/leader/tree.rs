@@ -25,7 +25,7 @@ use crate::{
     challenge::ChallengeId,
     machine::{Cx, Index, Time, To},
     mask::Mask,
-    message::{Account, Call, Message, Said, Sum},
+    message::{Account, Call, Message, Said, StatementBytes, Sum},
     tree::{Branch, Branches},
 };
 
@@ -98,7 +98,8 @@ impl Open {
         let nanos = u64::try_from(patience(desk).as_nanos()).unwrap_or(u64::MAX);
         let (session, plan) = (self.session.clone(), planted.plan);
         let call = Call { session, plan, issued, patience: nanos };
-        let call = Message::Call(Said::new(&config.key, call), self.statement.clone());
+        let call =
+            Message::Call(Said::new(&config.key, call), StatementBytes::clone(&self.statement));
         self.wake = cx.now().after(patience(desk));
         self.phase = Phase::Called(branches);
         // Whoever stands aside need not wait for the tree.
