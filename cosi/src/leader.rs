@@ -365,8 +365,8 @@ impl Leader {
                 self.told(cx, from, &said, ahead, points)
             }
             (Message::Commitment(said), Some(points)) => {
-                self.desk.add(speaker, Offer { said, points });
-                self.gather(cx)
+                let is_new = self.desk.add(speaker, Offer { said, points });
+                if is_new { self.gather(cx) } else { Step::none() }
             }
             (Message::Response(said), Some(points)) => {
                 let ahead = Offer { said: said.what.ahead.clone(), points };
@@ -444,10 +444,11 @@ impl Leader {
         response: Option<Said<Response>>,
         ahead: Offer,
     ) -> Step {
-        self.desk.add(member, ahead);
+        let is_new = self.desk.add(member, ahead);
         let Some(open) = self.sessions.values_mut().find(|open| open.is_owed(&challenge, member))
         else {
-            return self.gather(cx); // late, twice, or never asked: the commitment is good
+            // Late, twice, or never asked: the commitment is good.
+            return if is_new { self.gather(cx) } else { Step::none() };
         };
         let step = open.given(&mut self.desk, cx, &challenge, member, response);
         let step = self.swept(step);

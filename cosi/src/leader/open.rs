@@ -50,6 +50,8 @@ pub(super) struct Open {
     pub(super) attempts: Vec<Attempt>,
     /// When the current attempt began.
     since: Time,
+    /// Who had yet to commit at the last look.
+    missing: u16,
     /// One slot for each member.
     refusals: BTreeMap<Index, u8>,
     /// Who does not sign the statement: at most every member.
@@ -110,6 +112,7 @@ impl Open {
             phase: Phase::Gathering { graced: false },
             attempts: Vec::new(),
             since: cx.now(),
+            missing: 0,
             refusals: BTreeMap::new(),
             declined: BTreeSet::new(),
             singles,
@@ -304,11 +307,17 @@ impl Open {
         !self.refusals.contains_key(&member) && !desk.sits_out(member)
     }
 
-    /// Whether a reliable member has yet to commit, which answered when it was asked last.
-    fn awaits_more(&self, desk: &Desk) -> bool {
-        let mut members = desk.config.roster.indices();
+    /// Whether a reliable member has yet to commit, which answered when it was asked last. Looks on
+    /// from where it found one last, so that all commitments together cost a look or two at each.
+    fn awaits_more(&mut self, desk: &Desk) -> bool {
+        let roster = &desk.config.roster;
+        let last = u16::try_from(roster.size().saturating_sub(1)).unwrap_or(u16::MAX);
+        let mut members = (self.missing..=last).chain(0..self.missing);
         let answers = |i| self.is_reliable(desk, i) && !desk.grove.is_silent(i);
-        members.any(|i| self.may_join(desk, i) && answers(i) && !desk.has_offer(i))
+        let lacks = |i| !desk.has_offer(i) && answers(i) && self.may_join(desk, i);
+        let missing = members.find(|at| roster.index(*at).is_some_and(lacks));
+        self.missing = missing.unwrap_or_default();
+        missing.is_some()
     }
 
     /// The announcement, to all who may join and have not committed.
