@@ -88,6 +88,7 @@ mod attempt;
 mod decline;
 mod descent;
 mod desk;
+mod ending;
 mod grove;
 mod limb;
 mod open;
@@ -162,9 +163,12 @@ pub struct Timing {
     pub patience: Duration,
     /// For stragglers, once those who committed satisfy the policy.
     pub grace: Duration,
-    /// For the signature, but for the time of attempts that somebody spoiled: of those there are no
-    /// more than [`leader`](self) says, each within twice the patience. Then the session has
-    /// failed.
+    /// For the signature, but for the time of attempts that somebody spoiled. Then the session has
+    /// failed. No clock bounds the whole, but the number of such attempts does: each member spoils
+    /// one, by silence or by a wrong response, or three by refusing, of a patience each; and there
+    /// are [`Config::trees`] over trees, of two. So a session against F disruptors and k trees is
+    /// over after this and (3F + 2k) patiences, (F + 2k) if nobody refuses. Whoever cannot wait so
+    /// long abandons it, or takes single signatures.
     pub limit: Duration,
     /// Before it asks for single signatures too, in accountable mode, whatever the attempts beside
     /// come to; and again after a patience, two, four, and so on, to the end of the session.

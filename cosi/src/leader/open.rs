@@ -1,4 +1,36 @@
 //! One statement that is being signed: gather commitments, challenge, and again.
+//!
+//! ```text
+//!    start, over a tree                     start, over a star
+//!            | (1)                                  | (2)
+//!            v                                      v
+//!         Called -------------- (3) ----------> Gathering <---+
+//!                                                |     ^      | (4)
+//!    start, with enough ahead                    |     +------+
+//!            | (5)                           (5) |     ^
+//!            v                                   v     |
+//!       Challenged <-----------------------------+     |
+//!         |    |  ^                                    |
+//!     (7) |    |  +----------- (6), enough ------------+
+//!         |    +-------------- (6), too few -----------+
+//!         v                                            |
+//!     Descending ------------- (6) --------------------+
+//!
+//!    any ---- (8) ----> Over
+//! ```
+//!
+//! 1. Calls for tuples, and announces to whoever stands aside.
+//! 2. Announces.
+//! 3. All tuples are there, or patience is over: announces to whoever is in no branch.
+//! 4. Patience is over, and too few have committed: repeats what older attempts are owed, leaves the
+//!    tree if it brought some, and announces again under a new name.
+//! 5. Enough have committed: spends their commitments in a challenge.
+//! 6. The attempt is spoiled: convicts who answered wrongly, repeats what attempts are owed, gives
+//!    the session its time back, and goes on without whoever spoiled it: with a challenge if enough
+//!    have committed ahead, otherwise with an announcement.
+//! 7. Branches fail, or their sums are missing: asks all in them directly, once each attempt.
+//! 8. The signature holds, of this attempt or an older one; enough signed alone; the time is over;
+//!    or too many declined: sets aside who owes, and tells the application.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +40,7 @@ use alloc::{
 use core::time::Duration;
 
 use super::{
-    Event, Step,
+    Step,
     attempt::Attempt,
     desk::Desk,
     single::Singles,
@@ -20,7 +52,7 @@ use crate::{
     machine::{Cx, Index, Time, To},
     message::{Message, Response, Said, StatementBytes},
     session::{Digest, Session},
-    signature::{CollectiveSignature, Policy},
+    signature::Policy,
     transcript::{Hash, fresh},
     tree::{Branch, Branches, Tree},
     wire::Wire,
@@ -53,7 +85,7 @@ pub(super) struct Open {
     /// Who had yet to commit at the last look.
     missing: u16,
     /// One slot for each member.
-    refusals: BTreeMap<Index, u8>,
+    pub(super) refusals: BTreeMap<Index, u8>,
     /// Who does not sign the statement: at most every member.
     pub(super) declined: BTreeSet<Index>,
     /// The single signatures. `None`: nobody is asked for any.
@@ -154,9 +186,38 @@ impl Open {
         Step::none()
     }
 
-    /// Whether the member owes a response to this challenge.
-    pub(super) fn is_owed(&self, challenge: &ChallengeId, member: Index) -> bool {
-        self.attempts.iter().any(|a| a.id == *challenge && a.expects(member))
+    /// Asks all who have not committed, and goes on at once if enough have.
+    pub(super) fn gather_anew(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
+        self.phase = Phase::Gathering { graced: false };
+        self.wake = cx.now().after(patience(desk));
+        self.announcement = announcement(desk, &self.session, &self.statement);
+        let announce = self.announce_again(desk);
+        announce.and(self.gather(desk, cx))
+    }
+
+    /// Phase 3: challenges these members, and the branches.
+    pub(super) fn challenge(
+        &mut self,
+        desk: &mut Desk,
+        cx: &mut Cx<'_>,
+        chosen: Vec<Index>,
+    ) -> Step {
+        let branches = core::mem::take(&mut self.canopy).branches;
+        if let Some(trees) = self.trees.as_mut().filter(|_| !branches.is_empty()) {
+            trees.left = trees.left.saturating_sub(1);
+        }
+        let offers = chosen.into_iter().filter_map(|i| desk.spend(i).map(|offer| (i, offer)));
+        let offers = offers.collect();
+        let session = self.session.clone();
+        self.session.attempt = self.session.attempt.saturating_add(1);
+        (self.since, self.wake) = (cx.now(), cx.now().after(patience(desk)));
+        let attempt = Attempt::new(desk, cx, session, &self.statement, offers, branches);
+        let Some(attempt) = attempt else { return Step::none() };
+        let (id, step) = (attempt.id, attempt.ask(&desk.config));
+        let alone = attempt.is_settled();
+        self.phase = Phase::Challenged(id);
+        self.attempts.push(attempt);
+        if alone { step.and(self.settle(desk, cx, &id)) } else { step }
     }
 
     /// Phase 4: takes in what was owed, a response or a refusal.
@@ -261,6 +322,11 @@ impl Open {
         matches!(self.phase, Phase::Over)
     }
 
+    /// Whether the member owes a response to this challenge.
+    pub(super) fn is_owed(&self, challenge: &ChallengeId, member: Index) -> bool {
+        self.attempts.iter().any(|a| a.id == *challenge && a.expects(member))
+    }
+
     /// Who is to sign: all reliable members that have committed; if they are too few, also those
     /// that refused, or sit out. `None`: still too few.
     pub(super) fn chosen(&self, desk: &Desk) -> Option<Vec<Index>> {
@@ -294,15 +360,6 @@ impl Open {
             && !self.attempts.iter().any(|attempt| attempt.is_owed_by(member))
     }
 
-    /// Whoever could have joined and has not committed was asked directly, and is silent; but while
-    /// a tree is called, only whoever has no place in it was.
-    fn is_silent(&self, desk: &Desk, member: Index) -> bool {
-        let called = self.tree.as_ref().filter(|_| matches!(self.phase, Phase::Called(_)));
-        self.may_join(desk, member)
-            && !desk.has_offer(member)
-            && called.is_none_or(|tree| !tree.contains(member.get()))
-    }
-
     fn is_reliable(&self, desk: &Desk, member: Index) -> bool {
         !self.refusals.contains_key(&member) && !desk.sits_out(member)
     }
@@ -333,31 +390,6 @@ impl Open {
             return Step::none();
         }
         Step::none().send(To::Some(missing), self.announcement.clone())
-    }
-
-    /// Phase 3: challenges these members, and the branches.
-    pub(super) fn challenge(
-        &mut self,
-        desk: &mut Desk,
-        cx: &mut Cx<'_>,
-        chosen: Vec<Index>,
-    ) -> Step {
-        let branches = core::mem::take(&mut self.canopy).branches;
-        if let Some(trees) = self.trees.as_mut().filter(|_| !branches.is_empty()) {
-            trees.left = trees.left.saturating_sub(1);
-        }
-        let offers = chosen.into_iter().filter_map(|i| desk.spend(i).map(|offer| (i, offer)));
-        let offers = offers.collect();
-        let session = self.session.clone();
-        self.session.attempt = self.session.attempt.saturating_add(1);
-        (self.since, self.wake) = (cx.now(), cx.now().after(patience(desk)));
-        let attempt = Attempt::new(desk, cx, session, &self.statement, offers, branches);
-        let Some(attempt) = attempt else { return Step::none() };
-        let (id, step) = (attempt.id, attempt.ask(&desk.config));
-        let alone = attempt.is_settled();
-        self.phase = Phase::Challenged(id);
-        self.attempts.push(attempt);
-        if alone { step.and(self.settle(desk, cx, &id)) } else { step }
     }
 
     /// There is nothing to wait for.
@@ -419,66 +451,6 @@ impl Open {
         // may be spent, on a challenge that its owner never answers.
         self.session.attempt = self.session.attempt.saturating_add(1);
         self.gather_anew(desk, cx)
-    }
-
-    /// Asks all who have not committed, and goes on at once if enough have.
-    pub(super) fn gather_anew(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
-        self.phase = Phase::Gathering { graced: false };
-        self.wake = cx.now().after(patience(desk));
-        self.announcement = announcement(desk, &self.session, &self.statement);
-        let announce = self.announce_again(desk);
-        announce.and(self.gather(desk, cx))
-    }
-
-    fn signed(
-        &mut self,
-        desk: &mut Desk,
-        now: Time,
-        signature: CollectiveSignature,
-        by: &ChallengeId,
-    ) -> Step {
-        let signed = |i: &Index| signature.mask.contains(i.get());
-        let (present, absent): (Vec<_>, Vec<_>) = desk.config.roster.indices().partition(signed);
-        self.end(desk, now, Some(by), &absent);
-        present.into_iter().for_each(|member| desk.redeem(member));
-        let (digest, statement) = (self.session.statement, self.statement.to_vec());
-        Step::none().event(Event::Signed { digest, statement, signature, absent })
-    }
-
-    /// Ends without a signature. These were silent.
-    pub(super) fn fail(&mut self, desk: &mut Desk, now: Time, silent: Vec<Index>) -> Step {
-        let absent = BTreeSet::from_iter(silent.into_iter().chain(self.debtors(desk, now)));
-        let missing =
-            |i: &Index| absent.contains(i) || self.declined.contains(i) || desk.is_convicted(*i);
-        let absent: Vec<_> = desk.config.roster.indices().filter(missing).collect();
-        self.end(desk, now, None, &absent);
-        Step::none().event(Event::Failed { digest: self.session.statement, absent })
-    }
-
-    /// The session is over, by an attempt or otherwise: who withheld to the end sits out the next
-    /// ones, and who refused again.
-    pub(super) fn end(
-        &mut self,
-        desk: &mut Desk,
-        now: Time,
-        by: Option<&ChallengeId>,
-        absent: &[Index],
-    ) {
-        self.close_trees(desk, by);
-        let mut debtors = self.debtors(desk, now);
-        // Whoever signed has made up for what it owes to another attempt.
-        debtors.retain(|member| by.is_none() || absent.contains(member));
-        debtors.into_iter().for_each(|member| desk.sit_out(member));
-        self.refusals.keys().for_each(|member| desk.refused(*member));
-        let silent: Vec<_> = absent.iter().filter(|i| self.is_silent(desk, **i)).copied().collect();
-        silent.into_iter().for_each(|member| desk.grove.mark_silent(member));
-        self.phase = Phase::Over;
-    }
-
-    /// Who has owed a response for longer than the patience.
-    fn debtors(&self, desk: &Desk, now: Time) -> Vec<Index> {
-        let overdue = self.attempts.iter().filter(|attempt| attempt.overdue);
-        overdue.flat_map(|attempt| attempt.debtors(&desk.config.roster, now)).collect()
     }
 }
 

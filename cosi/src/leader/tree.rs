@@ -7,7 +7,7 @@
 //! 3. challenge the branches and those who committed directly, together.
 //! 4. *Upon* all sums and responses: check the whole. If it holds, the statement is signed.
 //! 5. *Upon* a whole that does not hold, or the end of patience: check each branch, and ask all in
-//!    those that failed directly, once. If all in them answered rightly, that completes the
+//!    those that failed directly, and whoever does not answer again. If all in them answered rightly, that completes the
 //!    attempt. Otherwise find out which ways failed, and try again: the branches that held by what
 //!    they committed to ahead, as do sound ones below those that failed, all others directly. After
 //!    the last such attempt, lead a star.

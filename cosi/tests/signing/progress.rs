@@ -1,6 +1,11 @@
 //! A session goes on while attempts bring it on, and keeps no more than it may.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use cosi::{
     Leader, Policy,
@@ -99,6 +104,32 @@ fn open_attempts_hold_their_debtors_alone() {
         assert!(attempts < 2 || most < 2 * first, "{attempts} attempts: {most} after {first}");
     }
     assert!(world.attempts() > 12);
+}
+
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+/// A commitment that is said again makes no session look for signers again.
+#[test]
+fn a_commitment_that_is_known_costs_nothing() {
+    let mut world = World::new(4);
+    let mut honest = Honest::new(4, Policy::Quorum, Limits::default());
+    honest.validate(b"x");
+    let policy = Policy::Predicate(|mask| {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        mask.count() == 4
+    });
+    let mut cx = Cx::new(Time::default(), &mut world.rng);
+    let command = leader::Command::Announce { statement: b"x".to_vec(), policy };
+    let _ = world.leader.handle_command(&mut cx, command).unwrap();
+    let offer = Message::Commitment(honest.commitment(0, b"x"));
+    let mut asked = || {
+        let before = ASKED.load(Ordering::Relaxed);
+        let one = at(&world.roster, 1);
+        let _ = world.leader.handle_message(&mut cx, one, offer.clone());
+        ASKED.load(Ordering::Relaxed) - before
+    };
+    assert!(asked() > 0);
+    assert_eq!([asked(), asked()], [0, 0]);
 }
 
 /// A leader remembers the last 64 commitments of a member that it spent. One that is older than
