@@ -70,8 +70,6 @@ pub(crate) struct Terms {
     pub(crate) commitment: [u8; 32],
     /// A_Z.
     pub(crate) key: Aggregate,
-    /// m, the bytes that are signed.
-    pub(crate) message: alloc::vec::Vec<u8>,
 }
 
 impl Terms {
@@ -99,7 +97,7 @@ impl Terms {
         let commitment = R.compress().to_bytes();
         let c = Sha512::new_with_prefix(commitment).chain_update(key.bytes);
         let c = Scalar::from_bytes_mod_order_wide(&c.chain_update(&message).finalize().into());
-        Some(Self { b, c, commitment, key, message })
+        Some(Self { b, c, commitment, key })
     }
 
     /// Whether \[s\]B = R1 + \[b\]R2 + \[c\]A. Without the cofactor, so that torsion smuggled

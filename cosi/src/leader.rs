@@ -14,9 +14,10 @@
 //!   the statement is signed, after at most F + 1 attempts against F disruptors, trees aside. One
 //!   that refuses may cost three where the policy cannot be met without it. The limit does not
 //!   count the time of an attempt that somebody spoiled.
-//! - Where no attempt succeeds, as when members lose their nonces each time, single signatures
-//!   make a certificate (ByzCoin's fallback, USENIX Security 2016): they need no nonces, and none
-//!   counts beside a collective one.
+//! - Where no attempt succeeds in [`Timing::individual`], as when members lose their nonces each
+//!   time or many disrupt, single signatures make a certificate beside the attempts that go on
+//!   (ByzCoin's fallback, USENIX Security 2016): they need no nonces, disruptors do not put them
+//!   off, and none counts beside a collective one. Whichever comes first ends the session.
 //! - Whoever declines the statement is waited for no longer, asked no more for it, nobody's debtor,
 //!   and no worse off in the next. It costs a round trip if it committed ahead.
 //! - A signature is verified before it is reported.
@@ -87,6 +88,7 @@ mod attempt;
 mod decline;
 mod descent;
 mod desk;
+mod ending;
 mod grove;
 mod limb;
 mod open;
@@ -161,12 +163,15 @@ pub struct Timing {
     pub patience: Duration,
     /// For stragglers, once those who committed satisfy the policy.
     pub grace: Duration,
-    /// For the signature, but for the time of attempts that somebody spoiled: of those there are no
-    /// more than [`leader`](self) says, each within twice the patience. Then the session has
-    /// failed.
+    /// For the signature, but for the time of attempts that somebody spoiled. Then the session has
+    /// failed. No clock bounds the whole, but the number of such attempts does: each member spoils
+    /// one, by silence or by a wrong response, or three by refusing, of a patience each; and there
+    /// are [`Config::trees`] over trees, of two. So a session against F disruptors and k trees is
+    /// over after this and (3F + 2k) patiences, (F + 2k) if nobody refuses. Whoever cannot wait so
+    /// long abandons it, or takes single signatures.
     pub limit: Duration,
-    /// Before it asks for single signatures too, in accountable mode, but for the time of attempts
-    /// that somebody spoiled; and again after a patience, two, four, and so on, to the limit.
+    /// Before it asks for single signatures too, in accountable mode, whatever the attempts beside
+    /// come to; and again after a patience, two, four, and so on, to the end of the session.
     /// `None`: never.
     pub individual: Option<Duration>,
 }
@@ -364,8 +369,8 @@ impl Leader {
                 self.told(cx, from, &said, ahead, points)
             }
             (Message::Commitment(said), Some(points)) => {
-                self.desk.add(speaker, Offer { said, points });
-                self.gather(cx)
+                let is_new = self.desk.add(speaker, Offer { said, points });
+                if is_new { self.gather(cx) } else { Step::none() }
             }
             (Message::Response(said), Some(points)) => {
                 let ahead = Offer { said: said.what.ahead.clone(), points };
@@ -377,7 +382,7 @@ impl Leader {
                 self.given(cx, speaker, said.what.challenge, None, ahead)
             }
             (Message::Decline(said), _) => self.declined(cx, speaker, &said.what),
-            (Message::Single(single), _) => self.single(speaker, &single),
+            (Message::Single(single), _) => self.single(cx, speaker, &single),
             _ => Step::none(),
         }
     }
@@ -443,10 +448,11 @@ impl Leader {
         response: Option<Said<Response>>,
         ahead: Offer,
     ) -> Step {
-        self.desk.add(member, ahead);
+        let is_new = self.desk.add(member, ahead);
         let Some(open) = self.sessions.values_mut().find(|open| open.is_owed(&challenge, member))
         else {
-            return self.gather(cx); // late, twice, or never asked: the commitment is good
+            // Late, twice, or never asked: the commitment is good.
+            return if is_new { self.gather(cx) } else { Step::none() };
         };
         let step = open.given(&mut self.desk, cx, &challenge, member, response);
         let step = self.swept(step);

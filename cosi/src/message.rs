@@ -344,9 +344,15 @@ impl Message {
                 (said.speaker(roster), Some(&said.what.sums))
             }
             Self::Sum(said, ahead) => of_subtree(said, ahead, roster)?,
-            Self::Inquiry(said) => (said.speaker(roster), None),
+            Self::Inquiry(said) => {
+                is_of(said.what.roster, roster)?;
+                (said.speaker(roster), None)
+            }
             Self::Account(said, ahead) => of_descent(said, ahead.as_ref(), roster)?,
-            Self::Decline(said) => (said.speaker(roster), None),
+            Self::Decline(said) => {
+                is_of(said.what.roster, roster)?;
+                (said.speaker(roster), None)
+            }
             Self::Poll(said, statement) => {
                 names(&said.what.session, statement)?;
                 (said.speaker(roster), None)
@@ -362,6 +368,11 @@ impl Message {
 /// Checks that the session is about this statement.
 fn names(session: &Session, statement: &[u8]) -> Result<(), FaultKind> {
     if session.statement == Digest::of(statement) { Ok(()) } else { Err(FaultKind::Malformed) }
+}
+
+/// Checks that what names its roster is for this one.
+fn is_of(named: RosterId, roster: &Roster) -> Result<(), FaultKind> {
+    if named == roster.id() { Ok(()) } else { Err(FaultKind::Malformed) }
 }
 
 /// Who answered, if both signatures hold, and the points ahead.

@@ -1,6 +1,6 @@
 //! One challenge, and what it was answered.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec::Vec};
 
 use curve25519_dalek::{EdwardsPoint, Scalar, traits::Identity};
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     blame,
     challenge::{Challenge, ChallengeId, Terms},
-    machine::{Cx, Evidence, Index, To},
+    machine::{Cx, Evidence, Index, Time, To},
     mask::Mask,
     message::{Account, Ask, Inquiry, Message, Response, Said, StatementBytes, Sum},
     nonce::NoncePair,
@@ -26,12 +26,17 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) id: ChallengeId,
-    challenge: Said<Challenge>,
+    /// The challenge, but for its statement.
+    bare: Said<Challenge>,
+    /// All attempts share it.
+    statement: Arc<StatementBytes>,
     terms: Terms,
-    /// The leader's own response.
+    /// The leader's own response, and all that are folded into it.
     own: Scalar,
-    /// One slot for each signer that was asked directly.
+    /// One slot for each signer that was asked directly; once overdue, for each that owes.
     slots: BTreeMap<Index, Slot>,
+    /// Whether a slot was lost that is no longer there.
+    lost: bool,
     /// The branches, by who stands at their root.
     pub(super) limbs: BTreeMap<Index, Limb>,
     /// Whether patience is over: late responses are then checked one by one.
@@ -61,7 +66,7 @@ impl Attempt {
         Desk { config, drawn, .. }: &mut Desk,
         cx: &mut Cx<'_>,
         session: Session,
-        statement: &StatementBytes,
+        statement: &Arc<StatementBytes>,
         offers: Vec<(Index, Offer)>,
         branches: BTreeMap<Index, Branch>,
     ) -> Option<Self> {
@@ -76,28 +81,48 @@ impl Attempt {
             session,
             mask: Mask::of(config.roster.size(), signers),
             commitments: sums.map(|sum| sum.compress().to_bytes()),
-            statement: statement.clone(),
+            statement: StatementBytes::clone(statement),
         };
         let terms = Terms::of(&challenge, &config.roster, &sums)?;
         let own = pair.answer(&terms.b, &terms.c, &config.key);
         let slot = |(member, offer)| (member, Slot { offer, answer: Answer::Owed });
         let slots = offers.into_iter().map(slot).collect();
-        let (id, challenge) = (challenge.id(), Said::new(&config.key, challenge));
+        let (id, mut bare) = (challenge.id(), Said::new(&config.key, challenge));
+        bare.what.statement = StatementBytes::default();
         let limbs = branches.into_iter().map(|(head, branch)| (head, Limb::new(branch))).collect();
-        Some(Self { id, challenge, terms, own, slots, limbs, overdue: false })
+        let (statement, lost, overdue) = (statement.clone(), false, false);
+        Some(Self { id, bare, statement, terms, own, slots, lost, limbs, overdue })
+    }
+
+    /// The challenge, as it was signed.
+    fn challenge(&self) -> Said<Challenge> {
+        whole(&self.bare, &self.statement)
     }
 
     /// The challenge, to each who owes a response, and to each branch that was not asked member by
-    /// member since.
-    pub(super) fn ask(&self) -> Step {
+    /// member since; the inquiry, to each in the others who owes an answer to it.
+    pub(super) fn ask(&self, config: &Config) -> Step {
         let branches = self.limbs.iter().filter(|(_, limb)| limb.replies.is_none() && limb.pends());
         let branches =
             branches.map(|(to, limb)| (to, Ask::Branch(limb.owed.branch.said.what.nonce)));
         let slots = self.slots.iter().filter(|(_, slot)| slot.owes());
         let slots = slots.map(|(to, slot)| (to, Ask::Own(slot.offer.said.what.nonce)));
-        branches.chain(slots).fold(Step::none(), |step, (to, ask)| {
-            step.send(To::One(*to), Message::Challenge(self.challenge.clone(), ask))
-        })
+        let challenges = branches.chain(slots).fold(Step::none(), |step, (to, ask)| {
+            step.send(To::One(*to), Message::Challenge(self.challenge(), ask))
+        });
+        let inquired = self.limbs.values().flat_map(|limb| limb.debtors(&config.roster));
+        challenges.and(self.inquiry(config, inquired.collect()))
+    }
+
+    /// Asks these members directly what became of the challenge.
+    fn inquiry(&self, config: &Config, members: Vec<Index>) -> Step {
+        if members.is_empty() {
+            return Step::none();
+        }
+        let (roster, leader) = (config.roster.id(), config.me.get());
+        let inquiry = Inquiry { roster, leader, challenge: self.id };
+        let inquiry = Message::Inquiry(Said::new(&config.key, inquiry));
+        Step::none().send(To::Some(members), inquiry)
     }
 
     /// Whether there is nothing to wait for.
@@ -111,11 +136,15 @@ impl Attempt {
             || self.limbs.values().any(|limb| limb.is_owed_by(member))
     }
 
-    /// Who owes.
-    pub(super) fn debtors<'a>(&'a self, roster: &'a Roster) -> impl Iterator<Item = Index> + 'a {
+    /// Who owes a response; and an answer to an inquiry, if it is due.
+    pub(super) fn debtors<'a>(
+        &'a self,
+        roster: &'a Roster,
+        now: Time,
+    ) -> impl Iterator<Item = Index> + 'a {
         let silent = self.slots.iter().filter(|(_, slot)| slot.owes()).map(|(member, _)| *member);
-        let limbs = self.limbs.values().filter(|limb| limb.replies.is_some());
-        silent.chain(limbs.flat_map(|limb| roster.indices().filter(|i| limb.is_owed_by(*i))))
+        let due = self.limbs.values().filter(move |limb| limb.is_due(now));
+        silent.chain(due.flat_map(|limb| limb.debtors(roster)))
     }
 
     /// Keeps a response that is owed. One with another pair than was named counts as none.
@@ -156,7 +185,7 @@ impl Attempt {
         self.lose(member) || self.lose_branch(member)
     }
 
-    /// Keeps a sum that a branch owes. A late one is checked by itself.
+    /// Keeps a sum that a branch owes. One that is late, or was not to come, is checked by itself.
     pub(super) fn sum(
         &mut self,
         config: &Config,
@@ -167,8 +196,8 @@ impl Attempt {
         let Self { id, limbs, terms, overdue, .. } = self;
         let Some(limb) = limbs.get_mut(&from) else { return false };
         let kept = limb.answer(id, said, ahead);
-        if kept && (*overdue || limb.replies.is_some()) {
-            limb.examine(terms, &config.roster);
+        if kept && (*overdue || limb.failed || limb.replies.is_some()) {
+            limb.reconsider(terms, &config.roster);
         }
         kept
     }
@@ -191,12 +220,13 @@ impl Attempt {
 
     /// What proves that the member's own share in a branch is wrong, if it is.
     pub(super) fn wrong_share(&self, member: Index) -> Option<Option<Evidence>> {
-        self.limbs.values().find_map(|limb| limb.wrong_share(member, &self.challenge))
+        self.limbs.values().find_map(|limb| limb.wrong_share(member, || self.challenge()))
     }
 
     /// Whether the member was asked for itself.
     pub(super) fn asked(&self, member: Index) -> bool {
-        self.slots.contains_key(&member)
+        let is_in = |limb: &Limb| limb.owed.branch.mask().contains(member.get());
+        self.bare.what.mask.contains(member.get()) && !self.limbs.values().any(is_in)
     }
 
     /// Whether the member may yet answer.
@@ -219,36 +249,36 @@ impl Attempt {
         held.for_each(|limb| desk.grove.redeem(limb.owed.branch.mask()));
     }
 
-    /// Asks all members of each branch without a share directly, once. `None`: of all, or there
-    /// are none.
-    pub(super) fn inquire(&mut self, config: &Config) -> Option<Step> {
+    /// Asks all members of each branch without a share directly, once, to answer by then. `None`:
+    /// of all, or there are none.
+    pub(super) fn inquire(&mut self, config: &Config, due: Time) -> Option<Step> {
         let failed = |limb: &&mut Limb| limb.share().is_none() && limb.replies.is_none();
         let mut members = Vec::new();
         for limb in self.limbs.values_mut().filter(failed) {
-            limb.replies = Some(BTreeMap::new());
+            limb.inquire(due);
             members.extend(limb.owed.branch.mask().iter().filter_map(|at| config.roster.index(at)));
         }
-        if members.is_empty() {
-            return None;
-        }
-        let (roster, leader) = (config.roster.id(), config.me.get());
-        let inquiry = Inquiry { roster, leader, challenge: self.id };
-        let inquiry = Message::Inquiry(Said::new(&config.key, inquiry));
-        Some(Step::none().send(To::Some(members), inquiry))
+        (!members.is_empty()).then(|| self.inquiry(config, members))
     }
 
     /// The signature, if all responded, and rightly.
     pub(super) fn signature(&self) -> Option<CollectiveSignature> {
+        if self.lost {
+            return None;
+        }
         let shares = self.limbs.values().map(Limb::share);
         let mut shares = shares.chain(self.slots.values().map(Slot::scalar));
         let s = shares.try_fold(self.own, |s, share| Some(s + share?))?;
         let (commitment, response) = (self.terms.commitment, s.to_bytes());
-        check_strict(&self.terms.key, &commitment, &response, &self.terms.message).ok()?;
-        Some(CollectiveSignature { commitment, response, mask: self.challenge.what.mask.clone() })
+        let Challenge { session, mask, .. } = &self.bare.what;
+        let message = session.mode.signed(&session.roster, mask, &self.statement);
+        check_strict(&self.terms.key, &commitment, &response, &message).ok()?;
+        Some(CollectiveSignature { commitment, response, mask: mask.clone() })
     }
 
     /// Checks what is unchecked: the branches; of the responses the sum first, and only if that
-    /// fails each. Returns whose response is wrong, with what proves it.
+    /// fails each. Returns whose response is wrong, with what proves it. Once overdue, keeps of each
+    /// that does not owe no more than its part in the sum.
     pub(super) fn examine(&mut self, config: &Config) -> Vec<(Index, Option<Evidence>)> {
         self.limbs.values_mut().for_each(|limb| limb.examine(&self.terms, &config.roster));
         let unchecked = |slot: &Slot| matches!(slot.answer, Answer::Unchecked(..));
@@ -264,13 +294,29 @@ impl Attempt {
             match s.filter(right) {
                 Some(s) => slot.answer = Answer::Valid(s),
                 None => {
-                    let evidence = blame::invalid_response(&self.challenge, &slot.offer.said, said);
+                    let challenge = whole(&self.bare, &self.statement);
+                    let evidence = blame::invalid_response(&challenge, &slot.offer.said, said);
                     slot.answer = Answer::Lost;
                     wrong.push((*member, evidence));
                 }
             }
         }
+        if self.overdue {
+            self.fold();
+        }
         wrong
+    }
+
+    fn fold(&mut self) {
+        let Self { own, slots, lost, .. } = self;
+        slots.retain(|_, slot| {
+            match slot.answer {
+                Answer::Valid(s) => *own += s,
+                Answer::Lost => *lost = true,
+                Answer::Owed | Answer::Unchecked(..) => return true,
+            }
+            false
+        });
     }
 
     fn sum_holds(&self, config: &Config, which: impl Fn(&Slot) -> bool) -> bool {
@@ -286,6 +332,11 @@ impl Attempt {
         }
         self.terms.hold(&s, &sums, &key)
     }
+}
+
+fn whole(bare: &Said<Challenge>, statement: &StatementBytes) -> Said<Challenge> {
+    let what = Challenge { statement: statement.clone(), ..bare.what.clone() };
+    Said { what, signature: bare.signature }
 }
 
 impl Slot {

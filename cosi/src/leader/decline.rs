@@ -16,8 +16,7 @@ use crate::{
 impl Leader {
     /// A member declines a statement, in the session that this leader asked it in.
     pub(super) fn declined(&mut self, cx: &mut Cx<'_>, member: Index, said: &Decline) -> Step {
-        let config = &self.desk.config;
-        if said.roster != config.roster.id() || said.leader != config.me.get() {
+        if said.leader != self.desk.config.me.get() {
             return Step::none();
         }
         let open = self.sessions.get_mut(&said.statement);
@@ -37,7 +36,7 @@ impl Open {
         }
         if !self.is_in_reach(desk) {
             self.trees = None; // which is no fault of theirs
-            return self.fail(desk, Vec::new());
+            return self.fail(desk, cx.now(), Vec::new());
         }
         let attempts = self.attempts.iter_mut().filter_map(|a| a.decline(member).then_some(a.id));
         let attempts: Vec<_> = attempts.collect();

@@ -85,19 +85,19 @@ impl Desk {
         Self { config, offers, convicted, bench, refused, offered: 0, blamed, drawn: 0, grove }
     }
 
-    /// Takes an offer in, unless it is another leader's or was here before.
-    pub(super) fn add(&mut self, member: Index, offer: Offer) {
+    /// Takes an offer in, unless it is another leader's or was here before. Whether it is new.
+    pub(super) fn add(&mut self, member: Index, offer: Offer) -> bool {
         let commitment = &offer.said.what;
         let mine = commitment.leader == self.config.me.get() && member != self.config.me;
         if !mine || commitment.roster != self.config.roster.id() {
-            return;
+            return false;
         }
         self.grove.heard(member);
         let (id, weight) = (commitment.nonce, self.weight(member));
         let offers = self.offers.entry(member).or_default();
         let mut unspent = offers.unspent.iter();
         if offers.spent.contains(&id) || unspent.any(|old| old.said.what.nonce == id) {
-            return;
+            return false;
         }
         if offers.unspent.is_empty() {
             self.offered = self.offered.saturating_add(weight);
@@ -106,6 +106,7 @@ impl Desk {
         if offers.unspent.len() > self.config.limits.offers.max(1) {
             offers.unspent.pop_front();
         }
+        true
     }
 
     /// Whether the member has an unspent offer.

@@ -8,7 +8,7 @@ use curve25519_dalek::Scalar;
 use crate::{
     blame,
     challenge::{Challenge, ChallengeId, Terms},
-    machine::{Evidence, Index},
+    machine::{Evidence, Index, Time},
     message::{Account, Said, Sum, decode_points},
     roster::Roster,
     signature::aggregate,
@@ -25,6 +25,8 @@ pub(super) struct Limb {
     late: bool,
     /// What the members answered when they were asked directly. `None`: they were not.
     pub(super) replies: Option<BTreeMap<Index, Reply>>,
+    /// When they are to have answered, if they were asked.
+    due: Time,
     /// Σ s_i, from their accounts.
     recount: Option<Scalar>,
 }
@@ -49,8 +51,19 @@ pub(super) struct Told {
 }
 
 impl Limb {
-    pub(super) const fn new(branch: Branch) -> Self {
-        Self { owed: Owed::new(branch), failed: false, late: false, replies: None, recount: None }
+    pub(super) fn new(branch: Branch) -> Self {
+        let (owed, due) = (Owed::new(branch), Time::default());
+        Self { owed, failed: false, late: false, replies: None, due, recount: None }
+    }
+
+    /// Asks the members directly. They are to answer by then.
+    pub(super) fn inquire(&mut self, due: Time) {
+        (self.replies, self.due) = (Some(BTreeMap::new()), due);
+    }
+
+    /// Whether whoever was asked and has not answered is silent.
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        self.due <= now
     }
 
     /// s_T: the head's word, or the members'.
@@ -72,6 +85,12 @@ impl Limb {
     pub(super) fn is_owed_by(&self, member: Index) -> bool {
         let asked = self.replies.as_ref().is_some_and(|replies| !replies.contains_key(&member));
         self.share().is_none() && asked && self.owed.branch.mask().contains(member.get())
+    }
+
+    /// Who was asked, and has not answered.
+    pub(super) fn debtors<'a>(&'a self, roster: &'a Roster) -> impl Iterator<Item = Index> + 'a {
+        let asked = self.replies.iter().flat_map(|_| self.owed.branch.mask().iter());
+        asked.filter_map(|at| roster.index(at)).filter(|member| self.is_owed_by(*member))
     }
 
     /// Whether it waits for the member's share.
@@ -124,11 +143,11 @@ impl Limb {
     pub(super) fn wrong_share(
         &self,
         member: Index,
-        challenge: &Said<Challenge>,
+        challenge: impl FnOnce() -> Said<Challenge>,
     ) -> Option<Option<Evidence>> {
         let Reply::Account(told) = self.replies.as_ref()?.get(&member)? else { return None };
         let Account { tuple, response, .. } = &told.said.what;
-        let evidence = || blame::invalid_share(challenge, tuple, response);
+        let evidence = || blame::invalid_share(&challenge(), tuple, response);
         (!told.is_right()).then(evidence)
     }
 
@@ -163,6 +182,12 @@ impl Limb {
         let kept = self.share().is_none() && self.owed.answer(id, said, ahead);
         self.late |= kept && self.replies.is_some();
         kept
+    }
+
+    /// Checks a sum that has come after somebody said that it would not.
+    pub(super) fn reconsider(&mut self, terms: &Terms, roster: &Roster) {
+        self.failed = false;
+        self.examine(terms, roster);
     }
 }
 

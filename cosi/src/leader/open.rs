@@ -1,4 +1,36 @@
 //! One statement that is being signed: gather commitments, challenge, and again.
+//!
+//! ```text
+//!    start, over a tree                     start, over a star
+//!            | (1)                                  | (2)
+//!            v                                      v
+//!         Called -------------- (3) ----------> Gathering <---+
+//!                                                |     ^      | (4)
+//!    start, with enough ahead                    |     +------+
+//!            | (5)                           (5) |     ^
+//!            v                                   v     |
+//!       Challenged <-----------------------------+     |
+//!         |    |  ^                                    |
+//!     (7) |    |  +----------- (6), enough ------------+
+//!         |    +-------------- (6), too few -----------+
+//!         v                                            |
+//!     Descending ------------- (6) --------------------+
+//!
+//!    any ---- (8) ----> Over
+//! ```
+//!
+//! 1. Calls for tuples, and announces to whoever stands aside.
+//! 2. Announces.
+//! 3. All tuples are there, or patience is over: announces to whoever is in no branch.
+//! 4. Patience is over, and too few have committed: repeats what older attempts are owed, leaves the
+//!    tree if it brought some, and announces again under a new name.
+//! 5. Enough have committed: spends their commitments in a challenge.
+//! 6. The attempt is spoiled: convicts who answered wrongly, repeats what attempts are owed, gives
+//!    the session its time back, and goes on without whoever spoiled it: with a challenge if enough
+//!    have committed ahead, otherwise with an announcement.
+//! 7. Branches fail, or their sums are missing: asks all in them directly, once each attempt.
+//! 8. The signature holds, of this attempt or an older one; enough signed alone; the time is over;
+//!    or too many declined: sets aside who owes, and tells the application.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +40,7 @@ use alloc::{
 use core::time::Duration;
 
 use super::{
-    Event, Step,
+    Step,
     attempt::Attempt,
     desk::Desk,
     single::Singles,
@@ -20,7 +52,7 @@ use crate::{
     machine::{Cx, Index, Time, To},
     message::{Message, Response, Said, StatementBytes},
     session::{Digest, Session},
-    signature::{CollectiveSignature, Policy},
+    signature::Policy,
     transcript::{Hash, fresh},
     tree::{Branch, Branches, Tree},
     wire::Wire,
@@ -34,7 +66,7 @@ const REFUSALS: u8 = 3;
 pub(super) struct Open {
     /// The next attempt's.
     pub(super) session: Session,
-    pub(super) statement: StatementBytes,
+    pub(super) statement: Arc<StatementBytes>,
     pub(super) policy: Policy,
     announcement: Message,
     /// When it has failed.
@@ -44,12 +76,16 @@ pub(super) struct Open {
     pub(super) phase: Phase,
     /// The current attempt, those over trees, and those to which somebody owes a response. Nobody
     /// owes to two, so there is at most one for each member, one for each time that a tree is tried,
-    /// and one.
+    /// and one. Those that are overdue hold a mask each, and one slot for each who owes them: all
+    /// together at most a slot for each member. Those over trees hold their branches, and what the
+    /// members in them told.
     pub(super) attempts: Vec<Attempt>,
     /// When the current attempt began.
     since: Time,
+    /// Who had yet to commit at the last look.
+    missing: u16,
     /// One slot for each member.
-    refusals: BTreeMap<Index, u8>,
+    pub(super) refusals: BTreeMap<Index, u8>,
     /// Who does not sign the statement: at most every member.
     pub(super) declined: BTreeSet<Index>,
     /// The single signatures. `None`: nobody is asked for any.
@@ -101,13 +137,14 @@ impl Open {
         Self {
             announcement: announcement(desk, &session, &statement),
             session,
-            statement,
+            statement: Arc::new(statement),
             policy,
             until: cx.now().after(config.timing.limit),
             wake: cx.now().after(patience(desk)),
             phase: Phase::Gathering { graced: false },
             attempts: Vec::new(),
             since: cx.now(),
+            missing: 0,
             refusals: BTreeMap::new(),
             declined: BTreeSet::new(),
             singles,
@@ -149,9 +186,38 @@ impl Open {
         Step::none()
     }
 
-    /// Whether the member owes a response to this challenge.
-    pub(super) fn is_owed(&self, challenge: &ChallengeId, member: Index) -> bool {
-        self.attempts.iter().any(|a| a.id == *challenge && a.expects(member))
+    /// Asks all who have not committed, and goes on at once if enough have.
+    pub(super) fn gather_anew(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
+        self.phase = Phase::Gathering { graced: false };
+        self.wake = cx.now().after(patience(desk));
+        self.announcement = announcement(desk, &self.session, &self.statement);
+        let announce = self.announce_again(desk);
+        announce.and(self.gather(desk, cx))
+    }
+
+    /// Phase 3: challenges these members, and the branches.
+    pub(super) fn challenge(
+        &mut self,
+        desk: &mut Desk,
+        cx: &mut Cx<'_>,
+        chosen: Vec<Index>,
+    ) -> Step {
+        let branches = core::mem::take(&mut self.canopy).branches;
+        if let Some(trees) = self.trees.as_mut().filter(|_| !branches.is_empty()) {
+            trees.left = trees.left.saturating_sub(1);
+        }
+        let offers = chosen.into_iter().filter_map(|i| desk.spend(i).map(|offer| (i, offer)));
+        let offers = offers.collect();
+        let session = self.session.clone();
+        self.session.attempt = self.session.attempt.saturating_add(1);
+        (self.since, self.wake) = (cx.now(), cx.now().after(patience(desk)));
+        let attempt = Attempt::new(desk, cx, session, &self.statement, offers, branches);
+        let Some(attempt) = attempt else { return Step::none() };
+        let (id, step) = (attempt.id, attempt.ask(&desk.config));
+        let alone = attempt.is_settled();
+        self.phase = Phase::Challenged(id);
+        self.attempts.push(attempt);
+        if alone { step.and(self.settle(desk, cx, &id)) } else { step }
     }
 
     /// Phase 4: takes in what was owed, a response or a refusal.
@@ -195,9 +261,9 @@ impl Open {
     pub(super) fn handle_timeout(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
         if self.until <= cx.now() {
             self.attempts.iter_mut().for_each(|attempt| attempt.overdue = true);
-            let silent = |i: Index| i != desk.config.me && !desk.has_offer(i);
-            let silent = desk.config.roster.indices().filter(|i| silent(*i)).collect();
-            return self.fail(desk, silent);
+            let silent = desk.config.roster.indices().filter(|i| self.is_silent(desk, *i));
+            let silent = silent.collect();
+            return self.fail(desk, cx.now(), silent);
         }
         let step = self.poll(desk, cx.now());
         if cx.now() < self.wake {
@@ -212,41 +278,39 @@ impl Open {
             Phase::Over => Step::none(),
             Phase::Called(_) => self.ask_the_missing(desk, cx),
             Phase::Gathering { .. } => {
-                let remind = self.remind();
+                let remind = self.remind(desk);
                 // Stragglers are waited for no longer: enough have committed.
                 match self.chosen(desk) {
                     Some(chosen) => remind.and(self.challenge(desk, cx, chosen)),
-                    None if self.canopy.branches.is_empty() => {
-                        remind.and(self.fall_back(desk, cx, BTreeMap::new()))
-                    }
                     None => {
-                        self.session.attempt = self.session.attempt.saturating_add(1);
-                        remind.and(self.gather_anew(desk, cx))
+                        if !self.canopy.branches.is_empty() {
+                            self.leave_trees(desk); // the branches and all others are too few
+                        }
+                        remind.and(self.fall_back(desk, cx, BTreeMap::new()))
                     }
                 }
             }
             Phase::Challenged(id) => {
-                let current = self.attempts.iter_mut().find(|attempt| attempt.id == id);
-                current.into_iter().for_each(|attempt| attempt.overdue = true);
-                let step = self.examine(desk, &id).and(self.remind());
+                let step = self.overdue(desk, &id).and(self.remind(desk));
                 if let Some(inquiry) = self.descend(desk, cx, &id) {
                     return step.and(inquiry);
                 }
                 step.and(self.try_again(desk, cx, BTreeMap::new()))
             }
             Phase::Descending(id) => {
-                let current = self.attempts.iter_mut().find(|attempt| attempt.id == id);
-                current.into_iter().for_each(|attempt| attempt.overdue = true);
-                let (step, sound) = self.conclude(desk, &id);
-                let step = step.and(self.remind());
+                let step = self.overdue(desk, &id);
+                let (judged, sound) = self.conclude(desk, &id);
+                let step = step.and(judged).and(self.remind(desk));
                 step.and(self.try_again(desk, cx, sound))
             }
         }
     }
 
-    /// Says the challenge again to those who owe a response.
-    fn remind(&self) -> Step {
-        self.attempts.iter().fold(Step::none(), |step, attempt| step.and(attempt.ask()))
+    /// Says the challenge again to those who owe a response, and the inquiry to those who owe an
+    /// answer to that.
+    fn remind(&self, desk: &Desk) -> Step {
+        let ask = |step: Step, attempt: &Attempt| step.and(attempt.ask(&desk.config));
+        self.attempts.iter().fold(Step::none(), ask)
     }
 
     pub(super) fn next_timeout(&self) -> Time {
@@ -256,6 +320,11 @@ impl Open {
 
     pub(super) const fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over)
+    }
+
+    /// Whether the member owes a response to this challenge.
+    pub(super) fn is_owed(&self, challenge: &ChallengeId, member: Index) -> bool {
+        self.attempts.iter().any(|a| a.id == *challenge && a.expects(member))
     }
 
     /// Who is to sign: all reliable members that have committed; if they are too few, also those
@@ -295,11 +364,17 @@ impl Open {
         !self.refusals.contains_key(&member) && !desk.sits_out(member)
     }
 
-    /// Whether a reliable member has yet to commit, which answered when it was asked last.
-    fn awaits_more(&self, desk: &Desk) -> bool {
-        let mut members = desk.config.roster.indices();
+    /// Whether a reliable member has yet to commit, which answered when it was asked last. Looks on
+    /// from where it found one last, so that all commitments together cost a look or two at each.
+    fn awaits_more(&mut self, desk: &Desk) -> bool {
+        let roster = &desk.config.roster;
+        let last = u16::try_from(roster.size().saturating_sub(1)).unwrap_or(u16::MAX);
+        let mut members = (self.missing..=last).chain(0..self.missing);
         let answers = |i| self.is_reliable(desk, i) && !desk.grove.is_silent(i);
-        members.any(|i| self.may_join(desk, i) && answers(i) && !desk.has_offer(i))
+        let lacks = |i| !desk.has_offer(i) && answers(i) && self.may_join(desk, i);
+        let missing = members.find(|at| roster.index(*at).is_some_and(lacks));
+        self.missing = missing.unwrap_or_default();
+        missing.is_some()
     }
 
     /// The announcement, to all who may join and have not committed.
@@ -317,37 +392,12 @@ impl Open {
         Step::none().send(To::Some(missing), self.announcement.clone())
     }
 
-    /// Phase 3: challenges these members, and the branches.
-    pub(super) fn challenge(
-        &mut self,
-        desk: &mut Desk,
-        cx: &mut Cx<'_>,
-        chosen: Vec<Index>,
-    ) -> Step {
-        let branches = core::mem::take(&mut self.canopy).branches;
-        if let Some(trees) = self.trees.as_mut().filter(|_| !branches.is_empty()) {
-            trees.left = trees.left.saturating_sub(1);
-        }
-        let offers = chosen.into_iter().filter_map(|i| desk.spend(i).map(|offer| (i, offer)));
-        let offers = offers.collect();
-        let session = self.session.clone();
-        self.session.attempt = self.session.attempt.saturating_add(1);
-        (self.since, self.wake) = (cx.now(), cx.now().after(patience(desk)));
-        let attempt = Attempt::new(desk, cx, session, &self.statement, offers, branches);
-        let Some(attempt) = attempt else { return Step::none() };
-        let (id, step) = (attempt.id, attempt.ask());
-        let alone = attempt.is_settled();
-        self.phase = Phase::Challenged(id);
-        self.attempts.push(attempt);
-        if alone { step.and(self.settle(desk, cx, &id)) } else { step }
-    }
-
     /// There is nothing to wait for.
     fn settle(&mut self, desk: &mut Desk, cx: &mut Cx<'_>, challenge: &ChallengeId) -> Step {
         let attempt = self.attempts.iter().find(|attempt| attempt.id == *challenge);
         if let Some(signature) = attempt.and_then(Attempt::signature) {
             let (step, _) = self.conclude(desk, challenge);
-            return step.and(self.signed(desk, signature, challenge));
+            return step.and(self.signed(desk, cx.now(), signature, challenge));
         }
         let step = self.examine(desk, challenge);
         if let Some(inquiry) = self.descend(desk, cx, challenge) {
@@ -373,8 +423,14 @@ impl Open {
     ) -> Step {
         let took = cx.now().since_epoch().saturating_sub(self.since.since_epoch());
         self.until = self.until.after(took);
-        self.singles.iter_mut().for_each(|singles| singles.put_off(took));
         self.fall_back(desk, cx, sound)
+    }
+
+    /// The attempt is no longer waited for, and may yet complete.
+    fn overdue(&mut self, desk: &mut Desk, challenge: &ChallengeId) -> Step {
+        let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == *challenge);
+        attempt.into_iter().for_each(|attempt| attempt.overdue = true);
+        self.examine(desk, challenge)
     }
 
     /// Convicts whoever answered wrongly.
@@ -395,58 +451,6 @@ impl Open {
         // may be spent, on a challenge that its owner never answers.
         self.session.attempt = self.session.attempt.saturating_add(1);
         self.gather_anew(desk, cx)
-    }
-
-    /// Asks all who have not committed, and goes on at once if enough have.
-    pub(super) fn gather_anew(&mut self, desk: &mut Desk, cx: &mut Cx<'_>) -> Step {
-        self.phase = Phase::Gathering { graced: false };
-        self.wake = cx.now().after(patience(desk));
-        self.announcement = announcement(desk, &self.session, &self.statement);
-        let announce = self.announce_again(desk);
-        announce.and(self.gather(desk, cx))
-    }
-
-    fn signed(
-        &mut self,
-        desk: &mut Desk,
-        signature: CollectiveSignature,
-        by: &ChallengeId,
-    ) -> Step {
-        let signed = |i: &Index| signature.mask.contains(i.get());
-        let (present, absent): (Vec<_>, Vec<_>) = desk.config.roster.indices().partition(signed);
-        self.end(desk, Some(by), &absent);
-        present.into_iter().for_each(|member| desk.redeem(member));
-        let (digest, statement) = (self.session.statement, self.statement.to_vec());
-        Step::none().event(Event::Signed { digest, statement, signature, absent })
-    }
-
-    /// Ends without a signature. These were silent.
-    pub(super) fn fail(&mut self, desk: &mut Desk, silent: Vec<Index>) -> Step {
-        let absent = BTreeSet::from_iter(silent.into_iter().chain(self.debtors(desk)));
-        let missing =
-            |i: &Index| absent.contains(i) || self.declined.contains(i) || desk.is_convicted(*i);
-        let absent: Vec<_> = desk.config.roster.indices().filter(missing).collect();
-        self.end(desk, None, &absent);
-        Step::none().event(Event::Failed { digest: self.session.statement, absent })
-    }
-
-    /// The session is over, by an attempt or otherwise: who withheld to the end sits out the next
-    /// ones, and who refused again.
-    pub(super) fn end(&mut self, desk: &mut Desk, by: Option<&ChallengeId>, absent: &[Index]) {
-        self.close_trees(desk, by);
-        self.debtors(desk).into_iter().for_each(|member| desk.sit_out(member));
-        self.refusals.keys().for_each(|member| desk.refused(*member));
-        // Whoever could have joined and has not committed was asked directly, and is silent.
-        let silent = |i: &&Index| self.may_join(desk, **i) && !desk.has_offer(**i);
-        let silent: Vec<_> = absent.iter().filter(silent).copied().collect();
-        silent.into_iter().for_each(|member| desk.grove.mark_silent(member));
-        self.phase = Phase::Over;
-    }
-
-    /// Who has owed a response for longer than the patience.
-    fn debtors(&self, desk: &Desk) -> Vec<Index> {
-        let overdue = self.attempts.iter().filter(|attempt| attempt.overdue);
-        overdue.flat_map(|attempt| attempt.debtors(&desk.config.roster)).collect()
     }
 }
 

@@ -11,9 +11,9 @@ use super::{
 use crate::{
     certificate::{self, Certificate},
     keys::Signature,
-    machine::{FaultKind, Index, Time, To},
+    machine::{Cx, FaultKind, Index, Time, To},
     mask::Mask,
-    message::{Message, Poll, Said, Single},
+    message::{Message, Poll, Said, Single, StatementBytes},
     signature::Mode,
 };
 
@@ -43,13 +43,6 @@ impl Singles {
         self.due
     }
 
-    /// Waits that much longer before it asks for any.
-    pub(super) fn put_off(&mut self, by: Duration) {
-        if self.signatures.is_empty() {
-            self.due = self.due.after(by);
-        }
-    }
-
     fn keep(&mut self, desk: &Desk, member: Index, signature: Signature) {
         if self.signatures.insert(member, signature).is_none() {
             let weight = desk.config.roster.member(member).map_or(0, |member| member.weight);
@@ -60,9 +53,9 @@ impl Singles {
 
 impl Leader {
     /// A member signs alone.
-    pub(super) fn single(&mut self, member: Index, single: &Single) -> Step {
+    pub(super) fn single(&mut self, cx: &Cx<'_>, member: Index, single: &Single) -> Step {
         let Some(open) = self.sessions.get_mut(&single.statement) else { return Step::none() };
-        let step = open.single(&mut self.desk, member, single.signature);
+        let step = open.single(&mut self.desk, cx.now(), member, single.signature);
         self.swept(step)
     }
 }
@@ -80,12 +73,12 @@ impl Open {
         let missing = |i: &Index| !singles.signatures.contains_key(i) && !self.declined.contains(i);
         let missing: Vec<_> = roster.indices().filter(missing).collect();
         let poll = Said::new(key, Poll { session: self.session.clone() });
-        let poll = Message::Poll(poll, self.statement.clone());
-        Step::none().send(To::Some(missing), poll).and(self.count(desk))
+        let poll = Message::Poll(poll, StatementBytes::clone(&self.statement));
+        Step::none().send(To::Some(missing), poll).and(self.count(desk, now))
     }
 
     /// Takes in what a member was asked for.
-    fn single(&mut self, desk: &mut Desk, member: Index, signature: Signature) -> Step {
+    fn single(&mut self, desk: &mut Desk, now: Time, member: Index, signature: Signature) -> Step {
         let polled = self.singles.as_mut().filter(|singles| !singles.signatures.is_empty());
         let Some(singles) = polled else { return Step::none() };
         if singles.signatures.contains_key(&member) {
@@ -96,11 +89,11 @@ impl Open {
             return desk.blame(member, FaultKind::BadSignature, None);
         }
         singles.keep(desk, member, signature);
-        self.count(desk)
+        self.count(desk, now)
     }
 
     /// The statement is signed if the policy accepts those who signed alone. Nobody else counts.
-    fn count(&mut self, desk: &mut Desk) -> Step {
+    fn count(&mut self, desk: &mut Desk, now: Time) -> Step {
         let roster = desk.config.roster.clone();
         let enough = |singles: &&Singles| {
             let members = || Mask::of(roster.size(), singles.signatures.keys().map(|i| i.get()));
@@ -113,7 +106,7 @@ impl Open {
         let Some(certificate) = certificate else { return Step::none() };
         let absent = |i: &Index| !certificate.signers().contains(i.get());
         let absent: Vec<_> = roster.indices().filter(absent).collect();
-        self.end(desk, None, &absent);
+        self.end(desk, now, None, &absent);
         let (digest, statement) = (self.session.statement, self.statement.to_vec());
         Step::none().event(Event::Individual { digest, statement, certificate, absent })
     }

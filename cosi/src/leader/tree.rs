@@ -7,7 +7,7 @@
 //! 3. challenge the branches and those who committed directly, together.
 //! 4. *Upon* all sums and responses: check the whole. If it holds, the statement is signed.
 //! 5. *Upon* a whole that does not hold, or the end of patience: check each branch, and ask all in
-//!    those that failed directly, once. If all in them answered rightly, that completes the
+//!    those that failed directly, and whoever does not answer again. If all in them answered rightly, that completes the
 //!    attempt. Otherwise find out which ways failed, and try again: the branches that held by what
 //!    they committed to ahead, as do sound ones below those that failed, all others directly. After
 //!    the last such attempt, lead a star.
@@ -25,7 +25,7 @@ use crate::{
     challenge::ChallengeId,
     machine::{Cx, Index, Time, To},
     mask::Mask,
-    message::{Account, Call, Message, Said, Sum},
+    message::{Account, Call, Message, Said, StatementBytes, Sum},
     tree::{Branch, Branches},
 };
 
@@ -98,7 +98,8 @@ impl Open {
         let nanos = u64::try_from(patience(desk).as_nanos()).unwrap_or(u64::MAX);
         let (session, plan) = (self.session.clone(), planted.plan);
         let call = Call { session, plan, issued, patience: nanos };
-        let call = Message::Call(Said::new(&config.key, call), self.statement.clone());
+        let call =
+            Message::Call(Said::new(&config.key, call), StatementBytes::clone(&self.statement));
         self.wake = cx.now().after(patience(desk));
         self.phase = Phase::Called(branches);
         // Whoever stands aside need not wait for the tree.
@@ -189,13 +190,14 @@ impl Open {
     /// Asks all in the branches of an attempt that failed directly.
     pub(super) fn descend(&mut self, desk: &Desk, cx: &Cx<'_>, id: &ChallengeId) -> Option<Step> {
         let attempt = self.attempts.iter_mut().find(|attempt| attempt.id == *id)?;
-        let inquiry = attempt.inquire(&desk.config)?;
+        let due = cx.now().after(patience(desk));
+        let inquiry = attempt.inquire(&desk.config, due)?;
         for member in &self.declined {
             attempt.lose_branch(*member);
         }
         if matches!(self.phase, Phase::Challenged(current) if current == *id) {
             self.phase = Phase::Descending(*id);
-            self.wake = cx.now().after(patience(desk));
+            self.wake = due;
         }
         Some(inquiry)
     }
@@ -278,7 +280,7 @@ impl Open {
     }
 
     /// Goes on as a star.
-    fn leave_trees(&mut self, desk: &mut Desk) {
+    pub(super) fn leave_trees(&mut self, desk: &mut Desk) {
         if self.trees.is_some() {
             self.stand_aside(desk);
             self.trees = None;

@@ -7,8 +7,8 @@ use crate::{
     challenge::ChallengeId,
     domain::{ACCOUNT, CALL, CHILDREN, Domain, INQUIRY, SUM, TUPLE},
     keys::Signature,
-    machine::Time,
-    mask::Mask,
+    machine::{MAX_SIGNED, Time},
+    mask::{MAX_MASK, Mask},
     nonce::NonceId,
     roster::RosterId,
     session::Session,
@@ -155,6 +155,17 @@ pub struct Account {
     /// The children that the tuple names, in its order, and what each answered, if it did.
     pub children: BoundedVec<(Named, Option<Quote>), MAX_CHILDREN>,
 }
+
+// The parts of the longest account, in bytes.
+const SIGNATURE: usize = 64;
+const COMMITMENT: usize = (32 + 2 + 2 + 16 + 64) + SIGNATURE;
+const LONGEST_TUPLE: usize = (32 + 2 + 32 + 2 + 16) + 64 + 64 + (4 + MAX_MASK) + 32;
+const RESPONSE: usize = (32 + 2 + 16 + 32) + COMMITMENT;
+const CHILD: usize = (2 + 16 + 32 + 64) + 1 + (32 + SIGNATURE);
+/// The longest account, in bytes: with all children that there can be, and all their sums.
+const LONGEST: usize =
+    LONGEST_TUPLE + SIGNATURE + RESPONSE + SIGNATURE + (4 + MAX_CHILDREN * CHILD);
+const _: () = assert!(LONGEST <= MAX_SIGNED, "evidence holds every account");
 
 /// A child's [`Sum`], as its parent quotes it: what the parent does not know already.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]

@@ -279,7 +279,7 @@ fn the_largest_account_is_evidence() {
         Account { tuple, response, children: BoundedVec::new(children).unwrap() }
     };
     let largest = Said::new(&key(1), account(children.clone()));
-    assert!(largest.what.encode().len() <= 65_536);
+    assert_eq!(largest.what.encode().len(), 62_850, "of 65,536");
     assert_eq!(verdict([signed(&largest)], &roster(4)), None);
     let one_more = [&children[..], &children[..1]].concat();
     assert!(BoundedVec::<_, { cosi::tree::MAX_CHILDREN }>::new(one_more).is_none());

@@ -17,6 +17,7 @@ mod forgetting;
 mod framing;
 mod grove;
 mod honest;
+mod inquiries;
 mod member;
 mod recovery;
 mod replays;
