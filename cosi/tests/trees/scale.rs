@@ -1,4 +1,5 @@
-//! A thousand witnesses, three deep: what each does follows the branching, not the members.
+//! As many witnesses as the largest deployments had, three deep: what each does follows the
+//! branching, not the members.
 
 use std::time::Duration;
 
@@ -7,13 +8,15 @@ use cosi::tree::Shape;
 use crate::grove::grove;
 
 const HOP: Duration = Duration::from_millis(50);
+const MEMBERS: u16 = 8192;
 
 #[test]
-fn a_thousand_sign_in_two_round_trips_and_then_in_one() {
-    let mut grove = grove(1000, Shape::balanced(1000));
-    for (number, hops) in [(0u8, 12), (1, 6), (2, 6)] {
-        let (signature, _, took) = grove.sign(&[number], 667);
-        assert_eq!((signature.mask.count(), took), (1000, HOP * hops));
+fn eight_thousand_sign_in_two_round_trips_and_then_in_one() {
+    let mut grove = grove(MEMBERS, Shape::balanced(MEMBERS.into()));
+    for (number, hops) in [(0u8, 12), (1, 6)] {
+        let (signature, _, took) = grove.sign(&[number], u64::from(MEMBERS) * 2 / 3 + 1);
+        assert_eq!((signature.mask.count(), took), (MEMBERS.into(), HOP * hops));
     }
-    assert_eq!((grove.said("call"), grove.said("challenge")), (999, 3 * 999));
+    let others = u64::from(MEMBERS) - 1;
+    assert_eq!((grove.said("call"), grove.said("challenge")), (others, 2 * others));
 }
