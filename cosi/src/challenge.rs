@@ -12,8 +12,8 @@ use crate::{
     mask::{MAX_MASK, Mask},
     message::{MAX_STATEMENT, PointBytes, Speech, StatementBytes},
     roster::Roster,
-    session::Session,
-    signature::aggregate,
+    session::{Session, SessionId},
+    signature::{Mode, aggregate},
     transcript::Hash,
     wire::Wire,
 };
@@ -78,16 +78,47 @@ impl Terms {
     pub(crate) fn of(
         challenge: &Challenge,
         roster: &Roster,
-        [R1, R2]: &[EdwardsPoint; 2],
+        sums: &[EdwardsPoint; 2],
     ) -> Option<Self> {
         let Challenge { session, mask, commitments, statement } = challenge;
-        if session.roster != roster.id() || !mask.fits(roster.size()) || mask.count() == 0 {
+        if session.roster != roster.id() {
+            return None;
+        }
+        let (mode, name) = (session.mode, session.id());
+        Asked { mode, name, mask, commitments, statement }.terms(roster, sums)
+    }
+
+    /// Whether \[s\]B = R1 + \[b\]R2 + \[c\]A. Without the cofactor, so that torsion smuggled
+    /// into a nonce is caught; and b is not negated, which on torsion is not the inverse.
+    pub(crate) fn hold(&self, s: &Scalar, [R1, R2]: &[EdwardsPoint; 2], A: &EdwardsPoint) -> bool {
+        let left = EdwardsPoint::vartime_double_scalar_mul_basepoint(&-self.c, A, s);
+        left == R1 + times(&self.b, R2)
+    }
+}
+
+/// What is asked of the signers, under the name of an attempt that no other has.
+pub(crate) struct Asked<'a> {
+    pub(crate) mode: Mode,
+    pub(crate) name: SessionId,
+    /// Z.
+    pub(crate) mask: &'a Mask,
+    /// R1 and R2, encoded.
+    pub(crate) commitments: &'a PointBytes,
+    /// M.
+    pub(crate) statement: &'a [u8],
+}
+
+impl Asked<'_> {
+    /// What follows, given the decoded commitments: see [`Terms::of`].
+    pub(crate) fn terms(&self, roster: &Roster, [R1, R2]: &[EdwardsPoint; 2]) -> Option<Terms> {
+        let Self { mode, name, mask, commitments, statement } = self;
+        if !mask.fits(roster.size()) || mask.count() == 0 {
             return None;
         }
         let key = aggregate(roster, mask).ok().filter(|key| !key.point.is_small_order())?;
-        let message = session.mode.signed(&session.roster, mask, statement);
-        let hash = Hash::new(BINDING).fixed(&[session.mode as u8]).fixed(&session.id().0);
-        let hash = hash.fixed(&session.roster.0).bytes(mask.as_bytes()).fixed(&key.bytes);
+        let message = mode.signed(&roster.id(), mask, statement);
+        let hash = Hash::new(BINDING).fixed(&[*mode as u8]).fixed(&name.0);
+        let hash = hash.fixed(&roster.id().0).bytes(mask.as_bytes()).fixed(&key.bytes);
         let hash = commitments.iter().fold(hash, Hash::fixed);
         let b = hash.fixed(&Sha512::digest(&message).into()).scalar();
         let R = R1 + times(&b, R2);
@@ -97,14 +128,7 @@ impl Terms {
         let commitment = R.compress().to_bytes();
         let c = Sha512::new_with_prefix(commitment).chain_update(key.bytes);
         let c = Scalar::from_bytes_mod_order_wide(&c.chain_update(&message).finalize().into());
-        Some(Self { b, c, commitment, key })
-    }
-
-    /// Whether \[s\]B = R1 + \[b\]R2 + \[c\]A. Without the cofactor, so that torsion smuggled
-    /// into a nonce is caught; and b is not negated, which on torsion is not the inverse.
-    pub(crate) fn hold(&self, s: &Scalar, [R1, R2]: &[EdwardsPoint; 2], A: &EdwardsPoint) -> bool {
-        let left = EdwardsPoint::vartime_double_scalar_mul_basepoint(&-self.c, A, s);
-        left == R1 + times(&self.b, R2)
+        Some(Terms { b, c, commitment, key })
     }
 }
 
@@ -117,11 +141,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::{
-        roster::RosterId,
-        session::{Digest, Session},
-        signature::Mode,
-    };
+    use crate::{roster::RosterId, session::Digest};
 
     #[test]
     fn no_challenge_is_longer_than_the_longest() {

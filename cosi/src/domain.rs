@@ -57,6 +57,8 @@ domains! {
     DECLINE = "cosi/v1/decline";
     /// A leader's call for single signatures.
     POLL = "cosi/v1/poll";
+    /// Names a round of signing whose leader is no member.
+    ROUND = "cosi/v1/round";
     /// Deals the places of a tree.
     TREE = "cosi/v1/tree";
     /// Names what a leader's tree is dealt from.
@@ -133,6 +135,8 @@ domains! {
     CHOICE = "randhound/v1/i2";
     /// The hash over the chosen deals of one group.
     DEALS_ROOT = "randhound/v1/rt";
+    /// Names the rounds in which servers acknowledge a choice collectively.
+    ACKNOWLEDGING = "randhound/v1/ak";
     /// What the servers of a session decide.
     RANDHOUND = "randhound/v1/st";
     /// Derives a session's output.

@@ -19,6 +19,7 @@ pub mod nonce;
 mod opening;
 pub mod raw;
 pub mod roster;
+pub mod round;
 pub mod session;
 pub mod signature;
 #[cfg(feature = "sim")]

@@ -52,10 +52,33 @@ impl NoncePair {
         leader: Index,
         drawn: &mut u64,
     ) -> (NonceId, Self, [EdwardsPoint; 2]) {
+        Self::draw_for(cx, key, roster, leader.get().into(), &[], drawn)
+    }
+
+    /// Draws a pair for a leader that is no member, named by `asker`: see [`round`](crate::round).
+    pub(crate) fn draw_outside(
+        cx: &mut Cx<'_>,
+        key: &SigningKey,
+        roster: &RosterId,
+        asker: &[u8; 32],
+        drawn: &mut u64,
+    ) -> (NonceId, Self, [EdwardsPoint; 2]) {
+        Self::draw_for(cx, key, roster, u64::MAX, asker, drawn)
+    }
+
+    fn draw_for(
+        cx: &mut Cx<'_>,
+        key: &SigningKey,
+        roster: &RosterId,
+        leader: u64,
+        asker: &[u8],
+        drawn: &mut u64,
+    ) -> (NonceId, Self, [EdwardsPoint; 2]) {
         *drawn = drawn.wrapping_add(1);
         let mut transcript = Transcript::new(domain::NONCE);
         transcript.append(b"roster", &roster.0);
-        transcript.append_number(b"leader", leader.get().into());
+        transcript.append_number(b"leader", leader);
+        transcript.append(b"asker", asker);
         transcript.append(b"time", &cx.now().encode());
         transcript.append_number(b"drawn", *drawn);
         let fresh = fresh(cx.rng());

@@ -7,7 +7,8 @@ use cosi::wire::BoundedVec;
 use pvss::Chosen;
 
 use crate::{
-    message::{Deals, MAX_GROUPS, Statement, StatementId},
+    coded::Coded,
+    message::{Deals, MAX_GROUPS, NOT_CODED, Statement, StatementId},
     session::Session,
     verify::{DealsError, StatementError},
 };
@@ -42,6 +43,9 @@ pub enum ChoiceError {
     /// The deals are not those that the statement names, or do not hold.
     #[error("deals: {0}")]
     Deals(#[from] DealsError),
+    /// The fragments under the statement's root are not those of the chosen deals.
+    #[error("availability: the root is not that of the coded deals, nor zero")]
+    Availability,
 }
 
 /// A choice that holds, and what its groups open.
@@ -67,8 +71,9 @@ impl Checked {
 
 impl Session {
     /// Checks a choice in full: that the statement is sound, and that there is one list of deals a
-    /// group, each deal of which is the one under the group's root and verifies. Returns what each
-    /// group opens.
+    /// group, each deal of which is the one under the group's root and verifies; and that the
+    /// statement's root of coded deals is theirs, unless it says that they are not coded. Returns
+    /// what each group opens.
     ///
     /// # Errors
     ///
@@ -83,6 +88,22 @@ impl Session {
         let check = |(group, deals): (u16, &Deals)| {
             Ok(self.check_deals(&choice.statement, group, deals)?)
         };
-        groups.map(check).collect()
+        let chosen = groups.map(check).collect::<Result<_, ChoiceError>>()?;
+        if self.is_coded(&choice.statement, choice.deals.iter()) {
+            Ok(chosen)
+        } else {
+            Err(ChoiceError::Availability)
+        }
+    }
+
+    /// Whether the statement's root of coded deals is that of these deals, or says that they are not
+    /// coded: to that honest servers agree only where a consensus decides.
+    pub(crate) fn is_coded<'a>(
+        &self,
+        statement: &Statement,
+        deals: impl IntoIterator<Item = &'a Deals>,
+    ) -> bool {
+        statement.availability == NOT_CODED
+            || Coded::new(self, deals).is_some_and(|coded| coded.root() == statement.availability)
     }
 }

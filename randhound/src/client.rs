@@ -20,7 +20,9 @@ use cosi::{
 use self::plan::Plan;
 use crate::{
     gather::Gathered,
-    message::{Acknowledgement, ByClient, Dealing, Deals, MAX_GROUPS, Message, Opened, Statement},
+    message::{
+        Acknowledgement, ByClient, Dealing, Deals, MAX_GROUPS, Message, Opened, Statement, Word,
+    },
     peer::{Blamed, Peer},
     session::Session,
     shares::Shares,
@@ -217,12 +219,15 @@ impl Client {
     pub fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> ClientStep {
         let Peer::Server(server) = from else { return Step::none() };
         match message {
-            Message::Dealing(dealing) => self.on_dealing(cx, server, dealing),
+            Message::Dealing(dealing, _) => self.on_dealing(cx, server, dealing),
             Message::Acknowledgement(said) => self.on_acknowledgement(cx, server, &said),
             Message::Opened(opened) => self.on_opened(server, opened),
-            Message::Invitation(_) | Message::Choice(..) | Message::Decision(_) => {
-                self.blamed.fault(from, FaultKind::WrongRole, None)
-            }
+            Message::Kept(_) => Step::none(),
+            Message::Invitation(_)
+            | Message::Choice(_)
+            | Message::Ask(..)
+            | Message::Decision(_)
+            | Message::Inquiry(_) => self.blamed.fault(from, FaultKind::WrongRole, None),
         }
     }
 
@@ -273,12 +278,13 @@ impl Client {
             return Step::none();
         }
         let statement = &plan.checked.choice.statement;
+        let Word::Single(signature) = said.word else { return Step::none() };
         let holds = said.statement == plan.checked.id
-            && verify_single(roster, from, &statement.to_signed(), &said.signature);
+            && verify_single(roster, from, &statement.to_signed(), &signature);
         if !holds {
             return self.blamed.fault(Peer::Server(from), FaultKind::BadSignature, None);
         }
-        signatures.insert(from, said.signature);
+        signatures.insert(from, signature);
         // Servers have weight 1.
         let have = u64::try_from(signatures.len()).unwrap_or_default();
         if have < roster.quorum() {
@@ -304,8 +310,7 @@ impl Client {
     /// With enough deals everywhere, chooses the first ones in the order of the roster.
     fn choose(&mut self, cx: &Cx<'_>) -> ClientStep {
         let State::Dealing(deals) = &self.state else { return Step::none() };
-        let Some(checked) = deals.choose(&self.setup.session) else { return Step::none() };
-        let plan = Plan::new(&self.setup.key, checked);
+        let Some(plan) = Plan::choose(&self.setup, deals) else { return Step::none() };
         let record = plan.record();
         self.state = State::Choosing(plan, BTreeMap::new());
         self.begin_round(cx.now());

@@ -27,7 +27,7 @@ pub use self::words::{Command, Error, Event, Message, Record, Setup};
 use crate::{
     choice::Checked,
     gather::Gathered,
-    message::{Dealing, Opened, StatementId},
+    message::{Dealing, NOT_CODED, Opened, StatementId},
     peer::{Blamed, Culprit},
     seat::Seat,
     session::Session,
@@ -335,7 +335,7 @@ impl Draw {
                 return step;
             }
             step = self.blamed.faults(gathering.deals.check(session));
-            gathering.checked = gathering.deals.choose(session);
+            gathering.checked = gathering.deals.choose(session, |_| Some(NOT_CODED));
         }
         let Some(checked) = &gathering.checked else { return step };
         gathering.role = Role::Proposed;

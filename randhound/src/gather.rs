@@ -14,7 +14,7 @@ use crate::{
     blame,
     choice::{Checked, Choice},
     collect::{ByGroup, Collect},
-    message::{Dealing, Deals, Statement, root},
+    message::{Dealing, Deals, MAX_GROUPS, Statement, root},
     peer::Culprit,
     session::Session,
     verify::DealingError,
@@ -94,7 +94,12 @@ impl Gathered {
 
     /// Chooses the first t_l deals of each group l among those that verified, in the order of the
     /// roster. The same verified deals make the same choice, in whatever order they came.
-    pub(crate) fn choose(&self, session: &Session) -> Option<Checked> {
+    /// `code` tells the root of the coded deals.
+    pub(crate) fn choose(
+        &self,
+        session: &Session,
+        code: impl FnOnce(&BoundedVec<Deals, MAX_GROUPS>) -> Option<[u8; 32]>,
+    ) -> Option<Checked> {
         fn first(
             collect: &Collect<Said<Dealing>, VerifiedDeal>,
         ) -> impl Iterator<Item = (&Said<Dealing>, &VerifiedDeal)> {
@@ -103,14 +108,14 @@ impl Gathered {
         let deals = self
             .iter()
             .map(|(_, collect)| Deals::new(first(collect).map(|(said, _)| said.clone()).collect()));
-        let deals: Vec<Deals> = deals.collect::<Option<_>>()?;
+        let deals = BoundedVec::new(deals.collect::<Option<Vec<Deals>>>()?)?;
         let dealers = deals.iter().flat_map(|deals| deals.iter()).map(|said| said.what.dealer);
-        let roots = (0..).zip(&deals).map(|(group, deals)| root(group, deals)).collect();
+        let roots = (0..).zip(deals.iter()).map(|(group, deals)| root(group, deals)).collect();
         let statement = Statement {
             session: session.id(),
             dealers: Mask::of(session.roster().size(), dealers),
             roots: BoundedVec::new(roots)?,
-            availability: [0; 32],
+            availability: code(&deals)?,
         };
         session.check(&statement).ok()?;
         let chosen = self.iter().map(|(group, collect)| {
@@ -118,7 +123,7 @@ impl Gathered {
             session.chosen(&statement, group, &verified)
         });
         let chosen = chosen.collect::<Option<_>>()?;
-        let (id, deals) = (statement.id(), BoundedVec::new(deals)?);
+        let id = statement.id();
         Some(Checked { choice: Choice { statement, deals }, id, chosen })
     }
 }

@@ -5,6 +5,7 @@ extern crate alloc;
 pub mod blame;
 mod choice;
 pub mod client;
+pub mod coded;
 mod collect;
 pub mod draw;
 mod gather;

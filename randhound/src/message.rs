@@ -4,10 +4,15 @@
 //!  client                                               server i, in group l
 //!    |------ I1 Invitation(config) ------------------------->|
 //!    |<----- R1 Dealing(deal to its group) ------------------|
-//!    |------ I2 Choice(statement), the deals of group l ---->|
+//!    |------ I2 Choice(statement), the deals of group l, --->|
+//!    |          fragment i of all chosen deals               |
 //!    |<----- R2 Acknowledgement(statement) ------------------|
 //!    |------ I3 Decision(statement, certificate) ----------->|   from anyone, to anyone
 //!    |<----- R3 Opened(share of the sum) --------------------|
+//!
+//!  rescuer                                              server i
+//!    |------ Inquiry(session) ------------------------------>|   where the client fell silent
+//!    |<----- Kept(statement, fragment i, certificate) -------|
 //! ```
 //!
 //! The statement fixes the session, the chosen dealers, and by its roots every byte that they
@@ -19,17 +24,27 @@ use borsh::{BorshDeserialize, BorshSerialize};
 pub use cosi::message::{Said, Speech};
 use cosi::{
     Certificate, Statement as _,
-    domain::{CHOICE, DEALING, DEALS_ROOT, Domain, INVITATION, RANDHOUND, RANDHOUND_SESSION},
+    domain::{
+        ACKNOWLEDGING, CHOICE, DEALING, DEALS_ROOT, Domain, INVITATION, RANDHOUND,
+        RANDHOUND_SESSION,
+    },
     keys::{PublicKey, PublicKeyBytes, Signature, SigningKey},
     mask::Mask,
+    nonce::NonceId,
     roster::RosterId,
+    round::{Offer, Question},
     transcript::Hash,
     wire::{BoundedVec, Wire},
 };
 use pvss::{Deal, DecryptedShare, MAX_TRUSTEES};
 
+use crate::coded::Fragment;
+
 /// The most groups of one session.
 pub const MAX_GROUPS: usize = 1 << 16;
+
+/// The root of coded deals in a statement whose deals are not coded.
+pub const NOT_CODED: [u8; 32] = [0; 32];
 
 /// What a session is about, C. Servers and verifiers know every field from elsewhere, and refuse
 /// a config that differs in any. The grouping's seed is no field: nobody chooses it.
@@ -71,7 +86,8 @@ pub struct Statement {
     pub dealers: Mask,
     /// For each group the [`root`] of its chosen deals.
     pub roots: BoundedVec<[u8; 32], MAX_GROUPS>,
-    /// The root of the coded deals. All zeros: deals are not coded, and anything else is refused.
+    /// The [root](crate::coded::Coded::root) over the fragments of the coded deals. [`NOT_CODED`]
+    /// where whoever decides holds them all.
     pub availability: [u8; 32],
 }
 
@@ -163,13 +179,71 @@ impl<T: ClientSpeech> ByClient<T> {
     }
 }
 
+/// What a client shows a server of its choice, I2.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Shown {
+    /// The choice.
+    pub statement: ByClient<Statement>,
+    /// The chosen deals of the receiver's group.
+    pub deals: Deals,
+    /// The receiver's fragment of all chosen deals.
+    pub fragment: Fragment,
+    /// How the receiver is to acknowledge.
+    pub ask: Ask,
+}
+
+/// How a server is asked to acknowledge.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Ask {
+    /// By a signature of its own.
+    Single,
+    /// By its part in a signature of all that the question names: a round of
+    /// [collective signing](cosi::round).
+    Part {
+        /// Counts the rounds, from 0. It names the round, together with the statement.
+        attempt: u8,
+        /// The question, the same for all.
+        question: Question,
+        /// Which of the receiver's pairs to spend.
+        nonce: NonceId,
+    },
+}
+
 /// A server's word for a statement, R2.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Acknowledgement {
     /// The statement.
     pub statement: StatementId,
-    /// The server's signature on it, as an individual [`Certificate`] holds it.
-    pub signature: Signature,
+    /// The word.
+    pub word: Word,
+}
+
+/// How a server acknowledges.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Word {
+    /// Its signature, as an individual [`Certificate`] holds it.
+    Single(Signature),
+    /// Its part in a round.
+    Part {
+        /// The round.
+        attempt: u8,
+        /// s.
+        response: [u8; 32],
+        /// A pair for the next round.
+        ahead: Offer,
+    },
+    /// It has no such pair, as after a crash, or may not answer the question.
+    Refusal {
+        /// The round.
+        attempt: u8,
+        /// A pair for the next round.
+        ahead: Offer,
+    },
+}
+
+/// The name of a round of acknowledging.
+pub fn round(statement: StatementId, attempt: u8) -> [u8; 32] {
+    Hash::new(ACKNOWLEDGING).fixed(&statement.0).fixed(&[attempt]).digest()
 }
 
 /// A statement that was decided, I3. Anybody may show it to any server.
@@ -196,20 +270,38 @@ pub struct Opened {
     pub share: DecryptedShare,
 }
 
-/// What client and servers say to each other.
+/// What a server keeps of a session, for anyone who completes it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Kept {
+    /// The session.
+    pub session: SessionId,
+    /// What it acknowledged, with its fragment.
+    pub acknowledged: Option<(ByClient<Statement>, Fragment)>,
+    /// What was decided, if it saw that.
+    pub decided: Option<(Statement, Certificate)>,
+}
+
+/// What client, servers and rescuers say to each other.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "few at a time, and never moved in bulk")]
 pub enum Message {
     /// I1: the client opens a session.
     Invitation(ByClient<Config>),
-    /// R1: a server deals.
-    Dealing(Said<Dealing>),
+    /// R1: a server deals; beside it, and fresh after a crash, a pair for the first round.
+    Dealing(Said<Dealing>, Offer),
     /// I2: the client chose, and shows the receiver the chosen deals of its group.
-    Choice(ByClient<Statement>, Deals),
+    Choice(Shown),
+    /// I2′: the client asks again for an acknowledgement of what it showed.
+    Ask(StatementId, Ask),
     /// R2: a server acknowledges.
     Acknowledgement(Acknowledgement),
     /// I3: the choice is decided.
     Decision(Decision),
     /// R3: a server opens its share.
     Opened(Opened),
+    /// Anyone asks a server what it keeps of a session.
+    Inquiry(SessionId),
+    /// It tells.
+    Kept(Kept),
 }

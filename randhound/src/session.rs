@@ -13,6 +13,7 @@ use cosi::{
 use pvss::{KeysError, ShareKeys, Sharing, SharingError};
 
 use crate::{
+    coded,
     groups::{Groups, MAX_GROUP_SIZE, threshold},
     message::{Config, SessionId},
 };
@@ -97,6 +98,9 @@ pub enum SessionError {
     /// The share keys cannot be grouped.
     #[error("the share keys cannot be grouped: {0}")]
     Keys(#[from] KeysError),
+    /// More servers than deals can be coded for.
+    #[error("deals cannot be coded for so many servers; have at most 49,152")]
+    Servers,
     /// A group cannot share secrets.
     #[error("a group cannot share secrets: {0}")]
     Sharing(#[from] SharingError),
@@ -120,6 +124,9 @@ impl Session {
     pub fn new(committee: Committee, terms: &Terms) -> Result<Self, SessionError> {
         if terms.group_size == 0 || terms.group_size > MAX_GROUP_SIZE {
             return Err(SessionError::GroupSize);
+        }
+        if !coded::supports(&committee.roster) {
+            return Err(SessionError::Servers);
         }
         let client = PublicKey::from_bytes(&terms.client)?;
         let roster = committee.roster.id();

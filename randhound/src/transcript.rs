@@ -110,6 +110,9 @@ pub enum TranscriptError {
         /// What is wrong with it.
         why: ShareError,
     },
+    /// The root of coded deals is neither that of the chosen deals nor zero.
+    #[error("availability: the statement is void, since its coded deals are not the chosen ones")]
+    Availability,
 }
 
 impl<A: Attests<Statement>> Transcript<A> {
@@ -139,6 +142,9 @@ impl<A: Attests<Statement>> Transcript<A> {
         let groups = (0..).zip(self.groups.iter());
         let secrets = groups.map(|(group, part)| self.verify_group(&session, group, part));
         let secrets = secrets.collect::<Result<Vec<_>, _>>()?;
+        if !session.is_coded(&self.statement, self.groups.iter().map(|part| &part.deals)) {
+            return Err(TranscriptError::Availability);
+        }
         Ok(Randomness::derive(session.id(), secrets.iter().flatten()))
     }
 

@@ -38,9 +38,6 @@ pub enum StatementError {
     /// Not one root for each group.
     #[error("there is another number of roots than of groups")]
     Roots,
-    /// The root of coded deals is not zero.
-    #[error("the statement holds a root of coded deals, and deals are not coded")]
-    Availability,
 }
 
 /// Why a server's deal is refused.
@@ -106,10 +103,11 @@ impl Session {
                 return Err(StatementError::Threshold { group, have, need });
             }
         }
-        if statement.roots.len() != self.groups().len() {
-            return Err(StatementError::Roots);
+        if statement.roots.len() == self.groups().len() {
+            Ok(())
+        } else {
+            Err(StatementError::Roots)
         }
-        if statement.availability == [0; 32] { Ok(()) } else { Err(StatementError::Availability) }
     }
 
     /// Checks that these are the deals that a sound statement chooses in a group, each of them

@@ -6,7 +6,7 @@ use cosi::machine::{Index, Step, To};
 
 use super::{Client, ClientStep, Setup, State};
 use crate::{
-    message::{ByClient, Message},
+    message::{Ask, ByClient, Message},
     peer::Peer,
 };
 
@@ -27,8 +27,13 @@ impl Client {
                     })
                 }
                 State::Choosing(plan, signatures) => {
-                    let missing = |(_, server): (_, Index)| !signatures.contains_key(&server);
-                    send(step, members, missing, || plan.message(group))
+                    let missing = members.iter().filter(|server| !signatures.contains_key(server));
+                    missing.fold(step, |step, server| {
+                        match plan.shown(group, *server, Ask::Single) {
+                            Some(shown) => step.send(To::One(Peer::Server(*server)), shown),
+                            None => step,
+                        }
+                    })
                 }
                 State::Opening(plan, certificate, shares) => {
                     let Some(collect) = shares.get(group).filter(|shares| !shares.is_done()) else {

@@ -1,15 +1,13 @@
 //! What a client chose.
 
-use cosi::{
-    Certificate,
-    keys::{Signature, SigningKey},
-    wire::BoundedVec,
-};
+use cosi::{Certificate, keys::Signature, machine::Index, wire::BoundedVec};
 
 use crate::{
     choice::{Checked, Choice},
-    client::Record,
-    message::{ByClient, Deals, Decision, MAX_GROUPS, Message, Statement},
+    client::{Record, Setup},
+    coded::Coded,
+    gather::Gathered,
+    message::{Ask, ByClient, Deals, Decision, MAX_GROUPS, Message, Shown, Statement},
     session::Session,
 };
 
@@ -18,13 +16,19 @@ use crate::{
 pub(super) struct Plan {
     pub(super) checked: Checked,
     signature: Signature,
+    coded: Coded,
 }
 
 impl Plan {
-    /// Signs a choice.
-    pub(super) fn new(key: &SigningKey, checked: Checked) -> Self {
+    /// Chooses among the deals, and signs the choice.
+    pub(super) fn choose(Setup { session, key, .. }: &Setup, deals: &Gathered) -> Option<Self> {
+        let mut coded = None;
+        let checked = deals.choose(session, |deals| {
+            coded = Coded::new(session, deals.iter());
+            coded.as_ref().map(Coded::root)
+        })?;
         let ByClient { signature, .. } = ByClient::new(key, checked.choice.statement.clone());
-        Self { checked, signature }
+        Some(Self { checked, signature, coded: coded? })
     }
 
     /// The plan that was recorded, every deal checked anew.
@@ -34,8 +38,9 @@ impl Plan {
         deals: BoundedVec<Deals, MAX_GROUPS>,
     ) -> Option<Self> {
         let choice = Choice { statement: said.what, deals };
+        let coded = Coded::new(session, choice.deals.iter())?;
         let checked = Checked::new(session, choice).ok()?;
-        Some(Self { checked, signature: said.signature })
+        Some(Self { checked, signature: said.signature, coded })
     }
 
     /// What is recorded of it.
@@ -43,9 +48,11 @@ impl Plan {
         Record::Chosen(self.said(), self.checked.choice.deals.clone())
     }
 
-    /// I2 for a group.
-    pub(super) fn message(&self, group: u16) -> Message {
-        Message::Choice(self.said(), self.deals_of(group))
+    /// I2 for a server of a group.
+    pub(super) fn shown(&self, group: u16, server: Index, ask: Ask) -> Option<Message> {
+        let (statement, deals) = (self.said(), self.deals_of(group));
+        let fragment = self.coded.fragment(server)?;
+        Some(Message::Choice(Shown { statement, deals, fragment, ask }))
     }
 
     /// I3 for those of a group that know its deals, or for the others.
