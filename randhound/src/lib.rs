@@ -16,6 +16,8 @@ mod seat;
 pub mod server;
 mod session;
 mod shares;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod sizing;
 mod transcript;
 mod verify;
