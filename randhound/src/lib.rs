@@ -18,6 +18,7 @@ mod shares;
 mod sizing;
 mod transcript;
 mod verify;
+pub mod vrf;
 
 pub use choice::ChoiceError;
 pub use client::Client;
