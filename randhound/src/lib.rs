@@ -21,6 +21,7 @@ pub mod sim;
 mod sizing;
 mod transcript;
 mod verify;
+pub mod vrf;
 
 pub use choice::ChoiceError;
 pub use client::Client;
