@@ -75,7 +75,8 @@ fn run(evaluate: &Evaluate) -> Result<(), Failure> {
     if let Some(folder) = out {
         for exhibit in &findings.exhibits {
             let written = exhibit.save(folder);
-            let written = written.map_err(|error| Failure::Out { folder: folder.clone(), error })?;
+            let written =
+                written.map_err(|error| Failure::Out { folder: folder.clone(), error })?;
             written.iter().for_each(|path| eprintln!("wrote {path}"));
         }
     }

@@ -57,15 +57,16 @@ fn paint(
         let style = ShapeStyle::from(&colour).stroke_width(2).filled();
         let drawn = if line.quoted {
             let points = line.points.iter().copied();
-            chart.draw_series(PointSeries::<_, _, TriangleMarker<_, _>, _>::new(points, 7, style))?
+            chart
+                .draw_series(PointSeries::<_, _, TriangleMarker<_, _>, _>::new(points, 7, style))?
         } else {
             let dots = line.points.iter().map(|point| Circle::new(*point, 4, style));
             chart.draw_series(dots)?;
             chart.draw_series(LineSeries::new(line.points.iter().copied(), style))?
         };
-        drawn.label(line.name).legend(move |(x, y)| {
-            PathElement::new([(x, y), (x.saturating_add(18), y)], style)
-        });
+        drawn
+            .label(line.name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x.saturating_add(18), y)], style));
     }
     let background = WHITE.mix(0.9);
     chart.configure_series_labels().background_style(background).border_style(BLACK).draw()?;
@@ -87,7 +88,8 @@ mod tests {
         };
         let lines = [line("ours", false, 0.1), line("theirs", true, 100.0)];
         let svg = draw("time", ["nodes", "seconds"], &lines).unwrap_or_default();
-        for part in ["<svg", "</svg>", "ours", "theirs", "nodes", "seconds", "<polygon", "<circle"] {
+        for part in ["<svg", "</svg>", "ours", "theirs", "nodes", "seconds", "<polygon", "<circle"]
+        {
             assert!(svg.contains(part), "{part}");
         }
     }
