@@ -109,6 +109,7 @@ impl Cast {
             index: self.index(position),
             key: self.key(position).clone(),
             secret: self.secrets.get(usize::from(position)).expect("seven secrets").clone(),
+            void: None,
         };
         Server::restore(setup, records, cx).expect("its own records")
     }

@@ -79,6 +79,7 @@ impl World {
             index: self.index(at),
             key: self.keys[usize::from(at)].clone(),
             secret: self.secrets[usize::from(at)].clone(),
+            void: None,
         }
     }
 
