@@ -88,6 +88,7 @@ impl World {
             session: self.session(),
             key: self.client.clone(),
             retry: Duration::from_millis(400),
+            grace: Duration::from_millis(200),
             patience: Duration::from_secs(10),
         }
     }
