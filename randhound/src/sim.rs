@@ -44,10 +44,11 @@
 //! # let session = Session::new(committee, &terms)?;
 //! # let second = Duration::from_secs(1);
 //! let mut simulation = Simulation::new(Network::default(), Drawn::default());
-//! let client = client::Setup { key, retry: second, patience: second, session: session.clone() };
+//! let (retry, grace, patience) = (second, second / 5, second);
+//! let client = client::Setup { key, retry, grace, patience, session: session.clone() };
 //! simulation.add(Peer::Client, Setup::Client(client));
 //! for (index, (key, secret)) in roster.indices().zip(keys.into_iter().zip(secrets)) {
-//!     let server = server::Setup { session: session.clone(), index, key, secret };
+//!     let server = server::Setup { session: session.clone(), index, key, secret, void: None };
 //!     simulation.add(Peer::Server(index), Setup::Server(server));
 //! }
 //! simulation.command(Time::default(), Peer::Client, Command::Client(client::Command::Start));
