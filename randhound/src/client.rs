@@ -23,9 +23,10 @@ use crate::{
     message::{
         Acknowledgement, ByClient, Dealing, Deals, MAX_GROUPS, Message, Opened, Statement, Word,
     },
+    opening::Opening,
+    pace::Pace,
     peer::{Blamed, Peer},
     session::Session,
-    shares::Shares,
     transcript::{Randomness, Transcript},
 };
 
@@ -150,8 +151,7 @@ pub type ClientStep = Step<Message, Event, Record, Peer>;
 pub struct Client {
     setup: Setup,
     state: State,
-    retry_at: Time,
-    deadline: Time,
+    pace: Pace,
     blamed: Blamed<Peer>,
 }
 
@@ -160,7 +160,7 @@ enum State {
     Idle,
     Dealing(Gathered),
     Choosing(Plan, BTreeMap<Index, Signature>),
-    Opening(Plan, Certificate, Shares),
+    Opening(Opening),
     Over,
 }
 
@@ -175,16 +175,15 @@ impl Client {
         if setup.session.client() != setup.key.public() {
             return Err(SetupError::Key);
         }
-        let (retry_at, deadline) = (cx.now(), cx.now());
-        let mut client =
-            Self { setup, state: State::Idle, retry_at, deadline, blamed: Blamed::default() };
+        let pace = Pace::new(setup.retry, setup.patience);
+        let mut client = Self { setup, state: State::Idle, pace, blamed: Blamed::default() };
         for record in records {
             client.replay(record)?;
         }
         let step = match &client.state {
             State::Idle | State::Over => Step::none(),
             State::Dealing(_) | State::Choosing(..) | State::Opening(..) => {
-                client.begin_round(cx.now());
+                client.pace.begin(cx.now());
                 client.ask()
             }
         };
@@ -211,7 +210,7 @@ impl Client {
             return Err(Error::Started);
         }
         self.state = self.dealing();
-        self.begin_round(cx.now());
+        self.pace.begin(cx.now());
         Ok(Step::none().record(Record::Started).and(self.ask()))
     }
 
@@ -236,10 +235,10 @@ impl Client {
         if self.next_timeout().is_none_or(|due| due > cx.now()) {
             return Step::none();
         }
-        if self.deadline <= cx.now() {
+        if self.pace.is_over(cx.now()) {
             return self.give_up();
         }
-        self.retry_at = cx.now().after(self.retry());
+        self.pace.again(cx.now());
         self.ask()
     }
 
@@ -247,9 +246,7 @@ impl Client {
     pub fn next_timeout(&self) -> Option<Time> {
         match &self.state {
             State::Idle | State::Over => None,
-            State::Dealing(_) | State::Choosing(..) | State::Opening(..) => {
-                Some(self.retry_at.min(self.deadline))
-            }
+            State::Dealing(_) | State::Choosing(..) | State::Opening(..) => Some(self.pace.due()),
         }
     }
 
@@ -295,16 +292,18 @@ impl Client {
             return Step::none();
         };
         self.certified(certificate.clone());
-        self.begin_round(cx.now());
+        self.pace.begin(cx.now());
         Step::none().record(Record::Certified(certificate)).and(self.ask())
     }
 
     fn on_opened(&mut self, from: Index, opened: Opened) -> ClientStep {
-        let State::Opening(plan, _, shares) = &mut self.state else { return Step::none() };
-        let culprits = shares.insert(&self.setup.session, &plan.checked, from, opened);
-        let done = shares.is_done();
+        let State::Opening(opening) = &mut self.state else { return Step::none() };
+        let culprits = opening.insert(&self.setup.session, from, opened);
+        let finished = opening.finish(&self.setup.session);
         let step = self.blamed.faults(culprits);
-        if done { step.and(self.finish()) } else { step }
+        let Some((output, transcript)) = finished else { return step };
+        self.state = State::Over;
+        step.event(Event::Finished(output, transcript))
     }
 
     /// With enough deals everywhere, chooses the first ones in the order of the roster.
@@ -313,24 +312,8 @@ impl Client {
         let Some(plan) = Plan::choose(&self.setup, deals) else { return Step::none() };
         let record = plan.record();
         self.state = State::Choosing(plan, BTreeMap::new());
-        self.begin_round(cx.now());
+        self.pace.begin(cx.now());
         Step::none().record(record).and(self.ask())
-    }
-
-    fn finish(&mut self) -> ClientStep {
-        let session = &self.setup.session;
-        let State::Opening(plan, certificate, shares) = &self.state else { return Step::none() };
-        let Some((output, groups)) = shares.recover(session, &plan.checked) else {
-            return Step::none();
-        };
-        let transcript = Transcript {
-            config: session.config().clone(),
-            statement: plan.checked.choice.statement.clone(),
-            certificate: certificate.clone(),
-            groups,
-        };
-        self.state = State::Over;
-        Step::none().event(Event::Finished(output, transcript))
     }
 
     fn give_up(&mut self) -> ClientStep {
@@ -343,22 +326,12 @@ impl Client {
                 let need = self.setup.session.roster().quorum();
                 Some(Abort::Acknowledgements { have: signatures.len(), need })
             }
-            State::Opening(_, _, shares) => {
-                shares.short().map(|(group, have, need)| Abort::Shares { group, have, need })
+            State::Opening(opening) => {
+                opening.short().map(|(group, have, need)| Abort::Shares { group, have, need })
             }
         };
         self.state = State::Over;
         abort.map_or_else(Step::none, |abort| Step::none().event(Event::Aborted(abort)))
-    }
-
-    fn begin_round(&mut self, now: Time) {
-        self.retry_at = now.after(self.retry());
-        self.deadline = now.after(self.setup.patience.max(Duration::from_nanos(1)));
-    }
-
-    /// At least a nanosecond, so that the deadline moves.
-    fn retry(&self) -> Duration {
-        self.setup.retry.max(Duration::from_nanos(1))
     }
 
     fn dealing(&self) -> State {
@@ -366,9 +339,11 @@ impl Client {
     }
 
     fn certified(&mut self, certificate: Certificate) {
-        let shares = Shares::new(&self.setup.session);
+        let session = &self.setup.session;
         self.state = match core::mem::replace(&mut self.state, State::Over) {
-            State::Choosing(plan, _) => State::Opening(plan, certificate, shares),
+            State::Choosing(plan, _) => {
+                State::Opening(Opening::new(session, plan.checked, certificate))
+            }
             other @ (State::Idle | State::Dealing(_) | State::Opening(..) | State::Over) => other,
         };
     }

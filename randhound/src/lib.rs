@@ -11,6 +11,8 @@ pub mod draw;
 mod gather;
 mod groups;
 pub mod message;
+mod opening;
+mod pace;
 mod peer;
 mod seat;
 pub mod server;
