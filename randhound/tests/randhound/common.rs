@@ -14,11 +14,12 @@ use curve25519_dalek::rand_core::CryptoRng;
 use pvss::{Scheme, ShareKeys, ShareSecret};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use randhound::{
-    Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, client,
+    Client, Committee, Message, Peer, Randomness, Rescuer, Server, Session, Terms, Transcript,
+    Void, client,
     coded::Coded,
     draw,
     message::{Ask, ByClient, Dealing, Deals, Said, Shown, Statement},
-    server,
+    rescuer, server,
 };
 
 pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
@@ -32,6 +33,8 @@ pub(crate) struct World {
     pub(crate) secrets: Vec<Arc<ShareSecret>>,
     pub(crate) client: SigningKey,
     pub(crate) terms: Terms,
+    /// What opens the terms' attempt.
+    pub(crate) void: Option<Void>,
 }
 
 pub(crate) fn world(servers: u16, group_size: u16) -> World {
@@ -61,7 +64,7 @@ pub(crate) fn world(servers: u16, group_size: u16) -> World {
         group_size,
         prior: [5; 32],
     };
-    World { committee, keys, secrets, client, terms }
+    World { committee, keys, secrets, client, terms, void: None }
 }
 
 impl World {
@@ -79,6 +82,7 @@ impl World {
             index: self.index(at),
             key: self.keys[usize::from(at)].clone(),
             secret: self.secrets[usize::from(at)].clone(),
+            void: self.void.clone(),
         }
     }
 
@@ -86,6 +90,14 @@ impl World {
         client::Setup {
             session: self.session(),
             key: self.client.clone(),
+            retry: Duration::from_millis(400),
+            patience: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) fn rescuer_setup(&self) -> rescuer::Setup {
+        rescuer::Setup {
+            session: self.session(),
             retry: Duration::from_millis(400),
             patience: Duration::from_secs(10),
         }
@@ -233,12 +245,14 @@ pub(crate) fn released<M, E, R, P>(step: Step<M, E, R, P>) -> Output<M, E, P> {
 pub(crate) enum Node {
     Client(Client),
     Server(Server),
+    Rescuer(Rescuer),
 }
 
 #[derive(Clone)]
 pub(crate) enum NodeSetup {
     Client(client::Setup),
     Server(server::Setup),
+    Rescuer(rescuer::Setup),
 }
 
 #[derive(Debug, Clone, PartialEq, BorshSerialize, BorshDeserialize)]
@@ -251,6 +265,7 @@ pub(crate) enum NodeRecord {
 pub(crate) enum NodeEvent {
     Client(client::Event),
     Server(server::Event),
+    Rescuer(rescuer::Event),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -271,11 +286,18 @@ fn of_server(child: server::ServerStep) -> NodeStep {
     events.into_iter().fold(step, |step, event| step.event(NodeEvent::Server(event)))
 }
 
+fn of_rescuer(child: rescuer::RescuerStep) -> NodeStep {
+    let mut step = Step::none();
+    let events = step.absorb(child, |message| message, |never| match never {});
+    events.into_iter().fold(step, |step, event| step.event(NodeEvent::Rescuer(event)))
+}
+
 impl Node {
     fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> NodeStep {
         match self {
             Self::Client(client) => of_client(client.handle_message(cx, from, message)),
             Self::Server(server) => of_server(server.handle_message(cx, from, message)),
+            Self::Rescuer(rescuer) => of_rescuer(rescuer.handle_message(cx, from, message)),
         }
     }
 
@@ -290,6 +312,10 @@ impl Node {
                 .map(of_client)
                 .map_err(|error| NodeError(error.to_string())),
             Self::Server(_) => Err(NodeError("a server has no commands".into())),
+            Self::Rescuer(rescuer) => rescuer
+                .handle_command(cx, rescuer::Command::Start)
+                .map(of_rescuer)
+                .map_err(|error| NodeError(error.to_string())),
         }
     }
 
@@ -297,6 +323,7 @@ impl Node {
         match self {
             Self::Client(client) => of_client(client.handle_timeout(cx)),
             Self::Server(server) => of_server(server.handle_timeout(cx)),
+            Self::Rescuer(rescuer) => of_rescuer(rescuer.handle_timeout(cx)),
         }
     }
 
@@ -304,6 +331,7 @@ impl Node {
         match self {
             Self::Client(client) => client.next_timeout(),
             Self::Server(server) => server.next_timeout(),
+            Self::Rescuer(rescuer) => rescuer.next_timeout(),
         }
     }
 
@@ -331,6 +359,12 @@ impl Node {
                 let (server, step) = Server::restore(setup, records, cx)
                     .map_err(|error| NodeError(error.to_string()))?;
                 Ok((Self::Server(server), of_server(step)))
+            }
+            NodeSetup::Rescuer(setup) => {
+                let records = records.map(|record| panic!("a rescuer has no {record:?}"));
+                let (rescuer, step) = Rescuer::restore(setup, records, cx)
+                    .map_err(|error| NodeError(error.to_string()))?;
+                Ok((Self::Rescuer(rescuer), of_rescuer(step)))
             }
         }
     }

@@ -32,8 +32,9 @@ impl Application<Node> for Seen {
                 self.finished.push((output, transcript));
             }
             NodeEvent::Client(Event::Aborted(why)) => self.aborted.push(why),
-            NodeEvent::Client(event) => panic!("{event:?}"),
             NodeEvent::Server(_) => {}
+            NodeEvent::Client(event) => panic!("{event:?}"),
+            NodeEvent::Rescuer(event) => panic!("{event:?}"),
         }
     }
     fn on_fault(&mut self, _: Peer, _: Time, fault: Fault<Peer>) {
