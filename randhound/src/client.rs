@@ -1,28 +1,30 @@
 //! The client: it drives one session to its output, and nobody has to trust it.
 
+mod acknowledging;
 mod ask;
+mod invited;
+mod offers;
 mod plan;
 
-use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
-    Certificate, Statement as _,
-    certificate::verify_single,
-    impl_machine,
-    keys::{Signature, SigningKey},
+    Certificate, impl_machine,
+    keys::SigningKey,
     machine::{Cx, FaultKind, Index, Step, Time},
     message::Said,
+    round::Offer,
     wire::BoundedVec,
 };
 
-use self::plan::Plan;
+use self::{
+    acknowledging::{Acknowledging, Verdict},
+    invited::Invited,
+    plan::Plan,
+};
 use crate::{
-    gather::Gathered,
-    message::{
-        Acknowledgement, ByClient, Dealing, Deals, MAX_GROUPS, Message, Opened, Statement, Word,
-    },
+    message::{Acknowledgement, ByClient, Dealing, Deals, MAX_GROUPS, Message, Opened, Statement},
     opening::Opening,
     pace::Pace,
     peer::{Blamed, Peer},
@@ -39,7 +41,10 @@ pub struct Setup {
     pub key: SigningKey,
     /// After how long those that did not answer are asked again.
     pub retry: Duration,
-    /// How long each of the three round trips may take.
+    /// How long to wait for stragglers: for their deals once there is enough to choose, and for
+    /// their parts in a round of signing once a quorum answered.
+    pub grace: Duration,
+    /// How long each of the three round trips may take, graces included.
     pub patience: Duration,
 }
 
@@ -135,17 +140,29 @@ pub type ClientStep = Step<Message, Event, Record, Peer>;
 /// The client of one session.
 ///
 /// - Told to start, send I1 to all servers.
-/// - Upon R1, the first of each server, verify a group's deals as a batch once there could be t_l
-///   of them. With t_l in every group, record the choice of them, and send I2 to all.
-/// - Upon R2, check its signature. With n − f of them, record the certificate and send I3 to
-///   all, with deals for those that did not acknowledge.
+/// - Upon R1, the first deal of each server and its latest offer, verify a group's deals as a batch
+///   once there could be t_l of them, and no more than it takes. With t_l in every group and offers
+///   by n − f servers, once all have dealt or the `grace` is over, record the choice of t_l a
+///   group, and send I2 to all. Who offered is asked for a part, the others for a signature.
+/// - Upon R2 with a part, keep it. Once all that were asked have answered, or n − f and the `grace`
+///   is over, check the sum of all parts. If it does not hold, look for the wrong ones; send I2′ to
+///   those whose answers held, with the pairs that they offered in them, if they are n − f. After
+///   two rounds, or where offers are fewer, ask all for their signatures.
+/// - Upon R2 with a signature, check it.
+/// - With the parts of all in a round, or n − f signatures, record the certificate. Send I3 to all
+///   when it is collective, and to one server a group when it is individual; when asking again, to
+///   all whose shares are missing. Deals are for those that did not acknowledge.
 /// - Upon R3, verify a group's shares as a batch once there could be t_l of them. With t_l in
 ///   every group, recover the sums, and tell the output with its transcript.
 ///
 /// Every `retry`, ask those again that did not answer. When a round trip takes longer than
 /// `patience`, abort, and say what is missing.
 ///
-/// It holds at most one deal, one signature and one share a server.
+/// A choice is made once: no failed round changes it. Whoever's part is wrong is reported without
+/// evidence, since parts are not signed: the caller's channel names the sender. A restored client
+/// goes on with single signatures, since what was offered for its rounds may be spent.
+///
+/// It holds at most one deal, two offers, one part, one signature and one share a server.
 /// The [crate's example](crate#example) runs a session to its transcript.
 #[derive(Debug)]
 pub struct Client {
@@ -158,8 +175,8 @@ pub struct Client {
 #[derive(Debug)]
 enum State {
     Idle,
-    Dealing(Gathered),
-    Choosing(Plan, BTreeMap<Index, Signature>),
+    Dealing(Invited),
+    Acknowledging(Plan, Acknowledging),
     Opening(Opening),
     Over,
 }
@@ -182,7 +199,7 @@ impl Client {
         }
         let step = match &client.state {
             State::Idle | State::Over => Step::none(),
-            State::Dealing(_) | State::Choosing(..) | State::Opening(..) => {
+            State::Dealing(_) | State::Acknowledging(..) | State::Opening(..) => {
                 client.pace.begin(cx.now());
                 client.ask()
             }
@@ -218,8 +235,8 @@ impl Client {
     pub fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> ClientStep {
         let Peer::Server(server) = from else { return Step::none() };
         match message {
-            Message::Dealing(dealing, _) => self.on_dealing(cx, server, dealing),
-            Message::Acknowledgement(said) => self.on_acknowledgement(cx, server, &said),
+            Message::Dealing(dealing, offer) => self.on_dealing(cx, server, dealing, &offer),
+            Message::Acknowledgement(said) => self.on_acknowledgement(cx, server, said),
             Message::Opened(opened) => self.on_opened(server, opened),
             Message::Kept(_) => Step::none(),
             Message::Invitation(_)
@@ -230,70 +247,61 @@ impl Client {
         }
     }
 
-    /// Asks again, or gives up.
+    /// Goes on without stragglers, asks again, or gives up.
     pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> ClientStep {
         if self.next_timeout().is_none_or(|due| due > cx.now()) {
             return Step::none();
         }
         if self.pace.is_over(cx.now()) {
-            return self.give_up();
+            return self.give_up(cx);
+        }
+        let step = self.end_grace(cx);
+        if !self.pace.is_slow(cx.now()) {
+            return step;
         }
         self.pace.again(cx.now());
-        self.ask()
+        step.and(self.ask_again())
     }
 
-    /// When somebody is to be asked again, or the round trip's time is over.
+    /// When a grace is over, somebody is to be asked again, or the round trip's time is over.
     pub fn next_timeout(&self) -> Option<Time> {
         match &self.state {
             State::Idle | State::Over => None,
-            State::Dealing(_) | State::Choosing(..) | State::Opening(..) => Some(self.pace.due()),
+            State::Dealing(invited) => Some(self.pace.due_or(invited.due())),
+            State::Acknowledging(_, words) => Some(self.pace.due_or(words.due())),
+            State::Opening(_) => Some(self.pace.due()),
         }
     }
 
-    fn on_dealing(&mut self, cx: &mut Cx<'_>, from: Index, said: Said<Dealing>) -> ClientStep {
-        let session = &self.setup.session;
-        let State::Dealing(deals) = &mut self.state else { return Step::none() };
-        let culprits = match deals.keep(session, from, said) {
-            Ok(Some(group)) => deals.check_hopeful(session, group),
-            Ok(None) => return Step::none(),
-            Err(culprit) => Vec::from([culprit]),
-        };
-        let done = deals.is_done();
-        let step = self.blamed.faults(culprits);
-        if done { step.and(self.choose(cx)) } else { step }
+    fn end_grace(&mut self, cx: &Cx<'_>) -> ClientStep {
+        match &self.state {
+            State::Dealing(_) => self.choose_in_time(cx),
+            State::Acknowledging(..) => self.conclude(cx),
+            State::Idle | State::Opening(_) | State::Over => Step::none(),
+        }
+    }
+
+    fn on_dealing(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: Index,
+        said: Said<Dealing>,
+        offer: &Offer,
+    ) -> ClientStep {
+        let State::Dealing(invited) = &mut self.state else { return Step::none() };
+        let culprits = invited.insert(&self.setup.session, from, said, offer);
+        self.blamed.faults(culprits).and(self.choose_in_time(cx))
     }
 
     fn on_acknowledgement(
         &mut self,
         cx: &mut Cx<'_>,
         from: Index,
-        said: &Acknowledgement,
+        said: Acknowledgement,
     ) -> ClientStep {
-        let roster = self.setup.session.roster();
-        let State::Choosing(plan, signatures) = &mut self.state else { return Step::none() };
-        if signatures.contains_key(&from) {
-            return Step::none();
-        }
-        let statement = &plan.checked.choice.statement;
-        let Word::Single(signature) = said.word else { return Step::none() };
-        let holds = said.statement == plan.checked.id
-            && verify_single(roster, from, &statement.to_signed(), &signature);
-        if !holds {
-            return self.blamed.fault(Peer::Server(from), FaultKind::BadSignature, None);
-        }
-        signatures.insert(from, signature);
-        // Servers have weight 1.
-        let have = u64::try_from(signatures.len()).unwrap_or_default();
-        if have < roster.quorum() {
-            return Step::none();
-        }
-        let signatures = core::mem::take(signatures);
-        let Some(certificate) = Certificate::individual(roster, signatures) else {
-            return Step::none();
-        };
-        self.certified(certificate.clone());
-        self.pace.begin(cx.now());
-        Step::none().record(Record::Certified(certificate)).and(self.ask())
+        let State::Acknowledging(plan, words) = &mut self.state else { return Step::none() };
+        let culprit = words.insert(&self.setup.session, plan, from, said).err();
+        self.blamed.faults(culprit).and(self.conclude(cx))
     }
 
     fn on_opened(&mut self, from: Index, opened: Opened) -> ClientStep {
@@ -306,25 +314,59 @@ impl Client {
         step.event(Event::Finished(output, transcript))
     }
 
-    /// With enough deals everywhere, chooses the first ones in the order of the roster.
+    fn choose_in_time(&mut self, cx: &Cx<'_>) -> ClientStep {
+        let Setup { session, grace, .. } = &self.setup;
+        let State::Dealing(invited) = &mut self.state else { return Step::none() };
+        if invited.is_time(session, cx.now(), *grace) { self.choose(cx) } else { Step::none() }
+    }
+
+    /// With enough deals everywhere, chooses the first ones in the order of the roster, and has
+    /// those who offered acknowledge together, if they are a quorum.
     fn choose(&mut self, cx: &Cx<'_>) -> ClientStep {
-        let State::Dealing(deals) = &self.state else { return Step::none() };
+        let State::Dealing(Invited { deals, offers, .. }) = &self.state else {
+            return Step::none();
+        };
         let Some(plan) = Plan::choose(&self.setup, deals) else { return Step::none() };
         let record = plan.record();
-        self.state = State::Choosing(plan, BTreeMap::new());
+        let words = Acknowledging::new(&self.setup.session, &plan, offers.clone());
+        self.state = State::Acknowledging(plan, words);
         self.pace.begin(cx.now());
         Step::none().record(record).and(self.ask())
     }
 
-    fn give_up(&mut self) -> ClientStep {
+    /// With a quorum's acknowledgements in one form, opens the choice. Upon a round that failed,
+    /// asks in another form.
+    fn conclude(&mut self, cx: &Cx<'_>) -> ClientStep {
+        let Setup { session, grace, .. } = &self.setup;
+        let State::Acknowledging(plan, words) = &mut self.state else { return Step::none() };
+        match words.conclude(session, plan, cx.now(), *grace) {
+            Verdict::Open => Step::none(),
+            Verdict::Failed(culprits) => {
+                self.pace.again(cx.now());
+                let step = self.blamed.faults(culprits).and(self.ask());
+                step.and(self.conclude(cx))
+            }
+            Verdict::Certified(certificate) => {
+                self.certified(certificate.clone());
+                self.pace.begin(cx.now());
+                Step::none().record(Record::Certified(certificate)).and(self.ask())
+            }
+        }
+    }
+
+    fn give_up(&mut self, cx: &Cx<'_>) -> ClientStep {
+        // Deals suffice where offers do not: single signatures need none.
+        if matches!(&self.state, State::Dealing(Invited { deals, .. }) if deals.is_done()) {
+            return self.choose(cx);
+        }
         let abort = match &self.state {
             State::Idle | State::Over => None,
-            State::Dealing(deals) => {
+            State::Dealing(Invited { deals, .. }) => {
                 deals.short().map(|(group, have, need)| Abort::Deals { group, have, need })
             }
-            State::Choosing(_, signatures) => {
+            State::Acknowledging(_, words) => {
                 let need = self.setup.session.roster().quorum();
-                Some(Abort::Acknowledgements { have: signatures.len(), need })
+                Some(Abort::Acknowledgements { have: words.have(), need })
             }
             State::Opening(opening) => {
                 opening.short().map(|(group, have, need)| Abort::Shares { group, have, need })
@@ -335,13 +377,13 @@ impl Client {
     }
 
     fn dealing(&self) -> State {
-        State::Dealing(Gathered::new(&self.setup.session))
+        State::Dealing(Invited::new(&self.setup.session))
     }
 
     fn certified(&mut self, certificate: Certificate) {
         let session = &self.setup.session;
         self.state = match core::mem::replace(&mut self.state, State::Over) {
-            State::Choosing(plan, _) => {
+            State::Acknowledging(plan, _) => {
                 State::Opening(Opening::new(session, plan.checked, certificate))
             }
             other @ (State::Idle | State::Dealing(_) | State::Opening(..) | State::Over) => other,
@@ -354,7 +396,7 @@ impl Client {
             Record::Chosen(choice, deals) => {
                 let plan = Plan::restore(&self.setup.session, choice, deals);
                 let plan = plan.ok_or(SetupError::Foreign)?;
-                self.state = State::Choosing(plan, BTreeMap::new());
+                self.state = State::Acknowledging(plan, Acknowledging::individual());
             }
             Record::Certified(certificate) => self.certified(certificate),
         }

@@ -19,10 +19,13 @@ mod seat;
 pub mod server;
 mod session;
 mod shares;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod sizing;
 mod transcript;
 mod verify;
 mod void;
+pub mod vrf;
 
 pub use choice::ChoiceError;
 pub use client::Client;

@@ -39,6 +39,21 @@ impl Opening {
         self.shares.insert(session, &self.checked, from, opened)
     }
 
+    /// Shows the decision: a short certificate to all, a long one to one server a group, who relays
+    /// it to the others.
+    pub(crate) fn show<E, R>(&self, session: &Session) -> Step<Message, E, R, Peer> {
+        if matches!(self.certificate, Certificate::Collective(_)) {
+            return self.ask(session);
+        }
+        session.groups().iter().fold(Step::none(), |step, (group, members)| {
+            let knows = |server: &&Index| self.certificate.signers().contains(server.get());
+            let signer = members.iter().find(knows);
+            let Some(relay) = signer.or_else(|| members.first()) else { return step };
+            let decision = self.decision(session, group, signer.is_some());
+            step.send(To::One(Peer::Server(*relay)), Message::Decision(decision))
+        })
+    }
+
     /// Asks whoever's share is missing, in groups that have too few. Who signed the statement has
     /// its group's deals, and the others are given them.
     pub(crate) fn ask<E, R>(&self, session: &Session) -> Step<Message, E, R, Peer> {

@@ -32,6 +32,16 @@ impl Pace {
         self.retry_at = now.after(self.retry);
     }
 
+    /// When something is to be done, at `other` if that is sooner.
+    pub(crate) fn due_or(&self, other: Option<Time>) -> Time {
+        other.map_or(self.due(), |other| other.min(self.due()))
+    }
+
+    /// Whether the questions are to be asked again.
+    pub(crate) fn is_slow(&self, now: Time) -> bool {
+        self.retry_at <= now
+    }
+
     /// When something is to be done.
     pub(crate) fn due(&self) -> Time {
         self.retry_at.min(self.deadline)

@@ -2,9 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
-    impl_machine,
     keys::{Seed, SigningKey},
     machine::{Cx, Output, Step, Time, To},
     roster::{Index, Member, Roster},
@@ -13,9 +11,11 @@ use cosi::{
 use curve25519_dalek::rand_core::CryptoRng;
 use pvss::{Scheme, ShareKeys, ShareSecret};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+pub(crate) use randhound::sim::{
+    Command as NodeCommand, Error as NodeError, Event as NodeEvent, Node, Setup as NodeSetup,
+};
 use randhound::{
-    Client, Committee, Message, Peer, Randomness, Rescuer, Server, Session, Terms, Transcript,
-    Void, client,
+    Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, Void, client,
     coded::Coded,
     draw,
     message::{Ask, ByClient, Dealing, Deals, Said, Shown, Statement},
@@ -91,6 +91,7 @@ impl World {
             session: self.session(),
             key: self.client.clone(),
             retry: Duration::from_millis(400),
+            grace: Duration::from_millis(200),
             patience: Duration::from_secs(10),
         }
     }
@@ -239,141 +240,4 @@ pub(crate) fn deal_again(
 
 pub(crate) fn released<M, E, R, P>(step: Step<M, E, R, P>) -> Output<M, E, P> {
     step.into_records().1.release()
-}
-
-/// A node of a session's network.
-pub(crate) enum Node {
-    Client(Client),
-    Server(Server),
-    Rescuer(Rescuer),
-}
-
-#[derive(Clone)]
-pub(crate) enum NodeSetup {
-    Client(client::Setup),
-    Server(server::Setup),
-    Rescuer(rescuer::Setup),
-}
-
-#[derive(Debug, Clone, PartialEq, BorshSerialize, BorshDeserialize)]
-pub(crate) enum NodeRecord {
-    Client(client::Record),
-    Server(server::Record),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum NodeEvent {
-    Client(client::Event),
-    Server(server::Event),
-    Rescuer(rescuer::Event),
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct NodeError(String);
-
-type NodeStep = Step<Message, NodeEvent, NodeRecord, Peer>;
-
-fn of_client(child: client::ClientStep) -> NodeStep {
-    let mut step = Step::none();
-    let events = step.absorb(child, |message| message, NodeRecord::Client);
-    events.into_iter().fold(step, |step, event| step.event(NodeEvent::Client(event)))
-}
-
-fn of_server(child: server::ServerStep) -> NodeStep {
-    let mut step = Step::none();
-    let events = step.absorb(child, |message| message, NodeRecord::Server);
-    events.into_iter().fold(step, |step, event| step.event(NodeEvent::Server(event)))
-}
-
-fn of_rescuer(child: rescuer::RescuerStep) -> NodeStep {
-    let mut step = Step::none();
-    let events = step.absorb(child, |message| message, |never| match never {});
-    events.into_iter().fold(step, |step, event| step.event(NodeEvent::Rescuer(event)))
-}
-
-impl Node {
-    fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> NodeStep {
-        match self {
-            Self::Client(client) => of_client(client.handle_message(cx, from, message)),
-            Self::Server(server) => of_server(server.handle_message(cx, from, message)),
-            Self::Rescuer(rescuer) => of_rescuer(rescuer.handle_message(cx, from, message)),
-        }
-    }
-
-    fn handle_command(
-        &mut self,
-        cx: &mut Cx<'_>,
-        command: client::Command,
-    ) -> Result<NodeStep, NodeError> {
-        match self {
-            Self::Client(client) => client
-                .handle_command(cx, command)
-                .map(of_client)
-                .map_err(|error| NodeError(error.to_string())),
-            Self::Server(_) => Err(NodeError("a server has no commands".into())),
-            Self::Rescuer(rescuer) => rescuer
-                .handle_command(cx, rescuer::Command::Start)
-                .map(of_rescuer)
-                .map_err(|error| NodeError(error.to_string())),
-        }
-    }
-
-    fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> NodeStep {
-        match self {
-            Self::Client(client) => of_client(client.handle_timeout(cx)),
-            Self::Server(server) => of_server(server.handle_timeout(cx)),
-            Self::Rescuer(rescuer) => of_rescuer(rescuer.handle_timeout(cx)),
-        }
-    }
-
-    fn next_timeout(&self) -> Option<Time> {
-        match self {
-            Self::Client(client) => client.next_timeout(),
-            Self::Server(server) => server.next_timeout(),
-            Self::Rescuer(rescuer) => rescuer.next_timeout(),
-        }
-    }
-
-    fn restore(
-        setup: NodeSetup,
-        records: impl IntoIterator<Item = NodeRecord>,
-        cx: &mut Cx<'_>,
-    ) -> Result<(Self, NodeStep), NodeError> {
-        let records = records.into_iter();
-        match setup {
-            NodeSetup::Client(setup) => {
-                let records = records.map(|record| match record {
-                    NodeRecord::Client(record) => record,
-                    NodeRecord::Server(_) => panic!("a server's record"),
-                });
-                let (client, step) = Client::restore(setup, records, cx)
-                    .map_err(|error| NodeError(error.to_string()))?;
-                Ok((Self::Client(client), of_client(step)))
-            }
-            NodeSetup::Server(setup) => {
-                let records = records.map(|record| match record {
-                    NodeRecord::Server(record) => record,
-                    NodeRecord::Client(_) => panic!("a client's record"),
-                });
-                let (server, step) = Server::restore(setup, records, cx)
-                    .map_err(|error| NodeError(error.to_string()))?;
-                Ok((Self::Server(server), of_server(step)))
-            }
-            NodeSetup::Rescuer(setup) => {
-                let records = records.map(|record| panic!("a rescuer has no {record:?}"));
-                let (rescuer, step) = Rescuer::restore(setup, records, cx)
-                    .map_err(|error| NodeError(error.to_string()))?;
-                Ok((Self::Rescuer(rescuer), of_rescuer(step)))
-            }
-        }
-    }
-}
-
-impl_machine! {
-    Node {
-        Peer = Peer, Message = Message, Command = client::Command, Event = NodeEvent,
-        Record = NodeRecord, Error = NodeError
-    }
-    restore { Config = NodeSetup, RestoreError = NodeError }
 }

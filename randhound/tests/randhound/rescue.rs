@@ -12,16 +12,16 @@ use cosi::{
 };
 use curve25519_dalek::rand_core::CryptoRng;
 use randhound::{
-    Message, Peer, Randomness, Transcript,
-    client::{self, Command},
+    Message, Peer, Randomness, Transcript, client,
     message::ByClient,
-    rescuer::{Abort, Event},
+    rescuer::{self, Abort, Event},
     server,
 };
 
-use crate::common::{Node, NodeError, NodeEvent, NodeSetup, World, world};
+use crate::common::{Node, NodeCommand, NodeError, NodeEvent, NodeSetup, World, world};
 
 const RESCUER: Peer = Peer::Guest(5);
+const RESCUE: NodeCommand = NodeCommand::Rescuer(rescuer::Command::Start);
 
 #[derive(Default)]
 struct Seen {
@@ -35,7 +35,7 @@ struct Seen {
 }
 
 impl Application<Node> for Seen {
-    fn on_event(&mut self, _: Peer, _: Time, event: NodeEvent, _: &mut Vec<Command>) {
+    fn on_event(&mut self, _: Peer, _: Time, event: NodeEvent, _: &mut Vec<NodeCommand>) {
         match event {
             NodeEvent::Client(client::Event::Finished(output, _)) => self.client = Some(output),
             NodeEvent::Client(event) => panic!("{event:?}"),
@@ -67,8 +67,9 @@ fn network(world: &World, network: Network) -> Simulation<Node, Seen> {
         let setup = world.server_setup(index.get());
         simulation.add(Peer::Server(index), NodeSetup::Server(setup));
     }
-    simulation.command(Time::default(), Peer::Client, Command::Start);
-    simulation.command(Time::at(Duration::from_secs(30)), RESCUER, Command::Start);
+    let start = NodeCommand::Client(client::Command::Start);
+    simulation.command(Time::default(), Peer::Client, start);
+    simulation.command(Time::at(Duration::from_secs(30)), RESCUER, RESCUE);
     simulation
 }
 
@@ -177,7 +178,7 @@ fn a_rescuer_that_crashes_asks_again() {
         let down_for = Some(Duration::from_millis(130));
         let crash = Crash { when: When::Step(step), boundary: Boundary::BeforeRelease, down_for };
         simulation.crash(RESCUER, crash);
-        simulation.command(Time::at(Duration::from_secs(40)), RESCUER, Command::Start);
+        simulation.command(Time::at(Duration::from_secs(40)), RESCUER, RESCUE);
         finish(&world, &mut simulation);
         assert!(simulation.now() > Time::at(Duration::from_secs(40)), "{step}");
     }
