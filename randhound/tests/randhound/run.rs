@@ -13,10 +13,10 @@ use cosi::{
 use curve25519_dalek::rand_core::CryptoRng;
 use randhound::{
     Message, Peer, Randomness, Session, Terms, Transcript, blame,
-    client::{Abort, Command, Event},
+    client::{self, Abort, Event},
 };
 
-use crate::common::{Node, NodeError, NodeEvent, NodeSetup, World, deal_again, world};
+use crate::common::{Node, NodeCommand, NodeError, NodeEvent, NodeSetup, World, deal_again, world};
 
 #[derive(Default)]
 struct Seen {
@@ -26,14 +26,15 @@ struct Seen {
 }
 
 impl Application<Node> for Seen {
-    fn on_event(&mut self, _: Peer, _: Time, event: NodeEvent, _: &mut Vec<Command>) {
+    fn on_event(&mut self, _: Peer, _: Time, event: NodeEvent, _: &mut Vec<NodeCommand>) {
         match event {
             NodeEvent::Client(Event::Finished(output, transcript)) => {
                 self.finished.push((output, transcript));
             }
             NodeEvent::Client(Event::Aborted(why)) => self.aborted.push(why),
-            NodeEvent::Client(event) => panic!("{event:?}"),
             NodeEvent::Server(_) => {}
+            NodeEvent::Client(event) => panic!("{event:?}"),
+            NodeEvent::Rescuer(event) => panic!("{event:?}"),
         }
     }
     fn on_fault(&mut self, _: Peer, _: Time, fault: Fault<Peer>) {
@@ -51,7 +52,7 @@ fn network(world: &World, network: Network) -> Simulation<Node, Seen> {
         let setup = world.server_setup(index.get());
         simulation.add(Peer::Server(index), NodeSetup::Server(setup));
     }
-    simulation.command(Time::default(), Peer::Client, Command::Start);
+    simulation.command(Time::default(), Peer::Client, NodeCommand::Client(client::Command::Start));
     simulation
 }
 
