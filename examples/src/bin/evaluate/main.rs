@@ -5,6 +5,7 @@
 mod cli;
 mod cosi;
 mod platform;
+mod pvss;
 mod samples;
 mod section;
 mod table;
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// What there is to evaluate.
-const SECTIONS: &[Section] = &[cosi::SECTION];
+const SECTIONS: &[Section] = &[cosi::SECTION, pvss::SECTION];
 
 /// Why the program ends without success.
 #[derive(Debug, thiserror::Error)]
