@@ -11,6 +11,7 @@ use cosi::{
 use curve25519_dalek::{
     RistrettoPoint, Scalar, ristretto::CompressedRistretto, traits::VartimeMultiscalarMul,
 };
+use zeroize::Zeroizing;
 
 use super::words::{Commitments, Deal, DealId};
 
@@ -24,18 +25,15 @@ fn powers(x: Scalar) -> impl Iterator<Item = Scalar> {
     core::iter::successors(Some(Scalar::ONE), move |power| Some(power * x))
 }
 
-/// A dealer's polynomial.
-pub(super) struct Polynomial(Vec<Scalar>);
+/// A dealer's polynomial, by its coefficients from the lowest.
+pub(super) struct Polynomial {
+    coefficients: Zeroizing<Vec<Scalar>>,
+    commitments: Commitments,
+}
 
 impl core::fmt::Debug for Polynomial {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Polynomial(..)")
-    }
-}
-
-impl Drop for Polynomial {
-    fn drop(&mut self) {
-        self.0.fill(Scalar::ZERO);
     }
 }
 
@@ -48,19 +46,22 @@ impl Polynomial {
         threshold: u64,
     ) -> Self {
         let hash = || Hash::new(RANDSHARE_SECRET).fixed(&roster.0).fixed(session).fixed(seed);
-        Self((0..threshold).map(|k| hash().number(k).scalar()).collect())
+        let coefficients = (0..threshold).map(|k| hash().number(k).scalar());
+        let coefficients = Zeroizing::new(Vec::from_iter(coefficients));
+        let commit = |a: &Scalar| RistrettoPoint::mul_base(a).compress().to_bytes();
+        let commitments = coefficients.iter().map(commit).collect();
+        let commitments = Commitments(BoundedVec::new(commitments).unwrap_or_default());
+        Self { coefficients, commitments }
     }
 
-    pub(super) fn commitments(&self) -> Commitments {
-        let commit = |a: &Scalar| RistrettoPoint::mul_base(a).compress().to_bytes();
-        let commitments = self.0.iter().map(commit).collect();
-        Commitments(BoundedVec::new(commitments).unwrap_or_default())
+    pub(super) const fn commitments(&self) -> &Commitments {
+        &self.commitments
     }
 
     pub(super) fn share(&self, server: u16) -> [u8; 32] {
         let x = position(server);
         let horner = |sum: Scalar, a: &Scalar| sum * x + a;
-        self.0.iter().rev().fold(Scalar::ZERO, horner).to_bytes()
+        self.coefficients.iter().rev().fold(Scalar::ZERO, horner).to_bytes()
     }
 }
 
@@ -99,15 +100,21 @@ pub(super) fn is_valid(points: &[RistrettoPoint], server: u16, share: &[u8; 32])
 
 /// The value at 0 of the polynomial through these shares, which are of distinct servers.
 pub(super) fn interpolate(shares: &[(u16, [u8; 32])]) -> Option<Scalar> {
-    let mut sum = Scalar::ZERO;
-    for (server, share) in shares {
+    let mut overs = Vec::with_capacity(shares.len());
+    let mut unders = Vec::with_capacity(shares.len());
+    for (server, _) in shares {
         let (mut over, mut under) = (Scalar::ONE, Scalar::ONE);
         for (other, _) in shares.iter().filter(|(other, _)| other != server) {
             over *= position(*other);
             under *= position(*other) - position(*server);
         }
-        let share = Option::<Scalar>::from(Scalar::from_canonical_bytes(*share))?;
-        sum += share * over * under.invert();
+        overs.push(over);
+        unders.push(under);
     }
-    Some(sum)
+    Scalar::invert_batch_alloc(&mut unders);
+    let weights = overs.iter().zip(&unders).map(|(over, under)| over * under);
+    let weighed = shares.iter().zip(weights).map(|((_, share), weight)| {
+        Some(Option::<Scalar>::from(Scalar::from_canonical_bytes(*share))? * weight)
+    });
+    weighed.sum()
 }

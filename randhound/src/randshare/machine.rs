@@ -113,6 +113,8 @@ pub struct RandShare {
     pub(super) told: BTreeMap<u16, Commitments>,
     /// One a dealer.
     pub(super) ballots: Vec<Ballot>,
+    /// The dealers on whom there may be something to say.
+    pub(super) touched: Set,
     /// All own votes: at most one of each kind, value, round and dealer.
     pub(super) said: Vec<Vote>,
     /// The first disclosed shares of each other server, and who contributes by its word.
@@ -163,6 +165,7 @@ impl RandShare {
         Ok(Self {
             rules: Rules { own: index.get(), servers, faulty, quorum, patience },
             ballots: (0..servers).map(|_| Ballot::default()).collect(),
+            touched: Set::default(),
             ask_at: now.after(retry),
             grace: Some(now.after(grace)),
             roster,
@@ -214,6 +217,7 @@ impl RandShare {
     /// Says no to dealers that are late, goes on without a coordinator, or asks again.
     pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> RandShareStep {
         self.grace.take_if(|until| *until <= cx.now());
+        self.touched = Set::all();
         let asked = if !self.is_settled() && self.ask_at <= cx.now() {
             self.ask_at = cx.now().after(self.retry);
             self.ask()
@@ -253,7 +257,10 @@ impl RandShare {
         let mut step = Step::none();
         for Vote { dealer, word } in votes {
             let heard = match self.ballots.get_mut(usize::from(*dealer)) {
-                Some(ballot) => ballot.hear(&self.rules, from.get(), *word),
+                Some(ballot) => {
+                    self.touched.insert(*dealer);
+                    ballot.hear(&self.rules, from.get(), *word)
+                }
                 None => Err(FaultKind::InvalidPayload),
             };
             if let Err(kind) = heard {
@@ -333,6 +340,7 @@ impl RandShare {
         if ballot.hear(&self.rules, self.rules.own, word).is_err() {
             return Step::none();
         }
+        self.touched.insert(dealer);
         self.say([Vote { dealer, word }].into())
     }
 
@@ -353,12 +361,13 @@ impl RandShare {
         let mut votes = Vec::new();
         loop {
             self.propose();
-            let before = votes.len();
-            for (dealer, ballot) in (0..).zip(&mut self.ballots) {
+            let touched = core::mem::take(&mut self.touched);
+            for dealer in touched.iter() {
+                let Some(ballot) = self.ballots.get_mut(usize::from(dealer)) else { continue };
                 let words = ballot.react(&self.rules, now);
                 votes.extend(words.into_iter().map(|word| Vote { dealer, word }));
             }
-            if votes.len() == before {
+            if touched == Set::default() {
                 break;
             }
         }
@@ -370,11 +379,11 @@ impl RandShare {
         let agreed = self.ballots.iter().filter(|ballot| ballot.decided() == Some(true)).count();
         let enough = u64::try_from(agreed).is_ok_and(|agreed| agreed >= self.rules.quorum);
         let is_late = enough && self.grace.is_none();
-        for ballot in self.ballots.iter_mut().filter(|ballot| ballot.is_idle()) {
-            if ballot.delivered().is_some() {
-                ballot.propose(true);
-            } else if is_late {
-                ballot.propose(false);
+        for (dealer, ballot) in (0..).zip(&mut self.ballots) {
+            let is_delivered = ballot.delivered().is_some();
+            if ballot.is_idle() && (is_delivered || is_late) {
+                ballot.propose(is_delivered);
+                self.touched.insert(dealer);
             }
         }
     }
@@ -412,7 +421,7 @@ impl RandShare {
 
     /// The own deal, as this server gets it.
     pub(super) fn deal_for(&self, server: u16) -> Message {
-        let commitments = self.polynomial.commitments();
+        let commitments = self.polynomial.commitments().clone();
         Message::Deal(Deal { commitments, share: self.polynomial.share(server) })
     }
 

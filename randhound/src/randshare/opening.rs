@@ -66,6 +66,10 @@ impl RandShare {
     /// With enough shares of all who contribute, tells the output.
     pub(super) fn finish(&mut self) -> RandShareStep {
         let State::Opening(agreed, recovered) = &self.state else { return Step::none() };
+        let disclosers = u64::try_from(self.disclosed.len()).unwrap_or(u64::MAX);
+        if disclosers < self.rules.faulty {
+            return Step::none();
+        }
         let missing = agreed.dealers.iter().filter(|dealer| !recovered.contains_key(dealer));
         let (mut secrets, mut liars) = (Vec::new(), Vec::new());
         for dealer in missing {

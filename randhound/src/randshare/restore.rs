@@ -51,13 +51,13 @@ impl RandShare {
             step = step.send(To::One(index), self.deal_for(index.get()));
         }
         self.keep_own();
-        step.and(self.echo(self.rules.own, &self.polynomial.commitments()))
+        step.and(self.echo(self.rules.own, &self.polynomial.commitments().clone()))
     }
 
     /// Keeps the own share of the own deal.
     fn keep_own(&mut self) {
         let (commitments, share) =
-            (self.polynomial.commitments(), self.polynomial.share(self.rules.own));
+            (self.polynomial.commitments().clone(), self.polynomial.share(self.rules.own));
         self.kept.insert(self.rules.own, Deal { commitments, share });
     }
 
@@ -98,6 +98,7 @@ impl RandShare {
         for ballot in &mut self.ballots {
             ballot.resume(&self.rules);
         }
+        self.touched = Set::all();
         let echoes = self.kept.iter().map(|(dealer, deal)| {
             let word = Word::Echo(self.name(*dealer, &deal.commitments));
             (*dealer, deal.commitments.clone(), word)

@@ -5,6 +5,11 @@
 pub(super) struct Set(pub(super) u64);
 
 impl Set {
+    /// All that can be in it.
+    pub(super) const fn all() -> Self {
+        Self(u64::MAX)
+    }
+
     pub(super) const fn contains(self, server: u16) -> bool {
         self.0 & bit(server) != 0
     }

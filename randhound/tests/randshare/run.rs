@@ -108,12 +108,13 @@ fn a_lossy_run_ends_with_an_output() {
     }
 }
 
+const BOUNDARIES: [Boundary; 4] =
+    [Boundary::BeforeRecords, Boundary::BeforeRelease, Boundary::AfterRelease, Boundary::Idle];
+
 #[test]
 fn crashes_at_every_boundary_change_nothing() {
     let roster = roster(4);
-    let boundaries =
-        [Boundary::BeforeRecords, Boundary::BeforeRelease, Boundary::AfterRelease, Boundary::Idle];
-    for boundary in boundaries {
+    for boundary in BOUNDARIES {
         for step in 1..=24 {
             let mut simulation = network(&roster, Network::default(), GRACE);
             for index in roster.indices() {
@@ -337,19 +338,26 @@ fn nobody_drops_out_after_the_agreement() {
 }
 
 /// Deals that are valid for some, votes that say one thing here and another there, on links of
-/// which some are slow, with no time for those who are late.
+/// which some are slow and lose messages, with no time for those who are late, and honest servers
+/// that crash again and again.
 #[test]
 fn two_faced_votes_split_nobody() {
     let roster = roster(7);
     let rounds = Rc::new(Cell::new(0));
     let mut sizes = BTreeSet::new();
-    for seed in 0..40 {
+    for seed in 0..24 {
         let [least, jitter] = [5, 120].map(Duration::from_millis);
         let latency = Latency::Jittered { least, jitter };
         let network = Network { seed, latency, loss_per_mille: 50, ..Network::default() };
         let mut simulation = self::network(&roster, network, Duration::ZERO);
         let indices = (0..2).map(|at| roster.index(at).unwrap());
         simulation.byzantine(indices.collect::<Vec<_>>(), Bad::TwoFaced(rounds.clone()));
+        for (at, step) in [(2, 7), (3, 40), (3, 41), (4, 110), (5, 160), (5, 190)] {
+            let (when, boundary) = (When::Step(step + seed % 7), BOUNDARIES[seed as usize % 4]);
+            let down_for = Some(Duration::from_millis(700));
+            let index = roster.index(at).unwrap();
+            simulation.crash(index, Crash { when, boundary, down_for });
+        }
         sizes.insert(finish(&roster, &mut simulation, 2).1.len());
     }
     assert!(rounds.get() > 3, "some agreement takes a coordinator");

@@ -141,8 +141,8 @@ table! {
         Availability: true, true, strawmen::silent_servers_stop_no_sharing;
         Unpredictability: true, true, strawmen::too_few_shares_fit_every_secret;
         Unbiasability: true, false
-            because "nobody checks shares, so whoever discloses one last chooses what is recovered",
-            strawmen::a_bad_share_chooses_the_output;
+            because "nobody checks shares, so whoever discloses last chooses what others recover",
+            strawmen::bad_shares_choose_what_servers_recover;
         Verifiability: false, false, strawmen::records_are_made_up_by_one_alone;
         Scalability: false, false, strawmen::everybody_hears_from_everybody;
     }

@@ -249,13 +249,18 @@ pub(crate) fn too_few_shares_fit_every_secret() {
     }
 }
 
-/// A dealer's shares are of no polynomial, and nobody sees it: servers that take the shares of
-/// others recover other values.
-pub(crate) fn bad_shares_have_servers_recover_different_values() {
+/// Nobody sees that a share is bad: honest servers recover different values, or one that is chosen
+/// for them.
+pub(crate) fn bad_shares_choose_what_servers_recover() {
+    bad_shares_have_servers_recover_different_values();
+    a_bad_share_chooses_the_output();
+}
+
+/// Server 0 tells each server another share of its own secret.
+fn bad_shares_have_servers_recover_different_values() {
     let polynomials = polynomials(7);
     let mut outputs = Vec::new();
     for receiver in 1..SERVERS {
-        // Server 0 disclosed to each what it likes, of its own secret.
         let output = share(&polynomials, receiver, |dealer, server, share| {
             let is_bad = (dealer, server) == (0, 0);
             Some(if is_bad { share + Scalar::from(receiver as u64) } else { share })
@@ -269,7 +274,7 @@ pub(crate) fn bad_shares_have_servers_recover_different_values() {
 
 /// Server 0 hears all others' shares first, knows the output, and has everybody recover another
 /// one: what it discloses is one of the f + 1 shares that they take.
-pub(crate) fn a_bad_share_chooses_the_output() {
+fn a_bad_share_chooses_the_output() {
     let polynomials = polynomials(8);
     for wish in [0_u64, 1, 42].map(Scalar::from) {
         let missing = wish - sum(&polynomials);
