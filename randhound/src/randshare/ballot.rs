@@ -339,3 +339,6 @@ fn wait(rules: &Rules, round: u8, now: Time) -> Option<Time> {
     let times = round.checked_sub(SWIFT_ROUNDS).filter(|times| *times > 0)?;
     Some(now.after(rules.patience.saturating_mul(times.into())))
 }
+
+#[cfg(test)]
+mod tests;
