@@ -41,12 +41,14 @@
 //! - The paper decides a secret by 2f + 1 positive votes or f + 1 negative ones, then 2f + 1 votes
 //!   to commit. With a share that is bad for one honest server of four, and a faulty voter, neither
 //!   number is reached; or it votes both ways, and honest servers decide differently. Here DBFT
-//!   decides, whose votes are bounded in time by nothing but its coordinators.
+//!   decides, which is safe at any speed of the network, and ends where it is synchronous for long
+//!   enough. No protocol without randomness ends in the paper's network, which is never synchronous
+//!   (Fischer, Lynch and Paterson, JACM 1985).
 //! - A missing deal is no negative vote by itself: a server says no to a dealer once n − f others
 //!   are agreed on, and `grace` is over (Ben-Or, Kelmer and Rabin, PODC 1994). The paper waits for
 //!   the shares of all.
-//! - Disclosed shares are checked.
-//! - The output is a hash. A dealer that deals last knows \[s_i(0)\]G of all others, and can choose
+//! - Disclosed shares are checked, and a server that lacks a dealer's commitments asks for them.
+//! - Secrets are added up, and the output is a hash of that. A dealer that deals last knows \[s_i(0)\]G of all others, and can choose
 //!   its secret so that \[Σ s_i(0)\]G has any property that it likes.
 
 mod ballot;

@@ -41,7 +41,7 @@ use omniledger::{
     message::{self, Answer, Guest, Peer, Query, Request, Sync, Want},
     node, validator, wallet,
 };
-use randhound::draw;
+use randhound::{draw, randshare};
 use skipchain::{
     BackLinks, BackProof, BlockId, ChainId, Conflict, Header, Inclusion, Link, LinkStatement,
     Spine, Trust, endorser,
@@ -53,6 +53,7 @@ use crate::{
     committee::{self, CAST, DRAW},
     hops::HOPS,
     realm::{self, GENESIS, REALM},
+    sharing,
     town::{QUORUM, ROSTER, SIZE, collective, individual, key, rng},
 };
 
@@ -224,6 +225,9 @@ pub(crate) const ROWS: &[Row] = rows! {
     "ledger-validator-record": validator::Record = ledger::validator_records();
     "ledger-wallet-record": wallet::Record = ledger::wallet_records();
     "ledger-node-record": node::Record = ledger::node_records();
+
+    "randshare-message": randshare::Message = committee::one_of_each(&sharing::rehearsal().0);
+    "randshare-record": randshare::Record = committee::one_of_each(&sharing::rehearsal().1);
 };
 
 fn dealing() -> Said<randhound::message::Dealing> {

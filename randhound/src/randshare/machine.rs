@@ -53,7 +53,8 @@ pub(super) type Shares = BoundedVec<Disclosed, MAX_SERVERS>;
 ///   step's messages leave, and which are kept secret until the output is told.
 /// - **Channels that are authenticated and private**, and one set of them a session: a
 ///   [`Message::Deal`] is a secret of its receiver's. Mutual TLS does.
-/// - It serves those who lag behind until it is dropped.
+/// - It serves those who lag behind until it is dropped, each time they ask: bound what a peer may
+///   send.
 ///
 /// ```
 /// use std::time::Duration;
