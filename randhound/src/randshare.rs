@@ -20,6 +20,9 @@
 //! The first three hold however slow the network is. The last one holds where messages that are
 //! sent again and again arrive, and from some time on do so within a bound that need not be known.
 //!
+//! Unpredictability and unbiasability rest on discrete logarithms, and on a hash that behaves like
+//! a random function: \[Z\]G is public from the deals on, where Z is the sum of the secrets.
+//!
 //! **It is not publicly verifiable.** Nothing is signed, so whoever runs n servers by itself has
 //! the same record of any output that it likes.
 //!
@@ -42,14 +45,15 @@
 //!   to commit. With a share that is bad for one honest server of four, and a faulty voter, neither
 //!   number is reached; or it votes both ways, and honest servers decide differently. Here DBFT
 //!   decides, which is safe at any speed of the network, and ends where it is synchronous for long
-//!   enough. No protocol without randomness ends in the paper's network, which is never synchronous
-//!   (Fischer, Lynch and Paterson, JACM 1985).
+//!   enough. No protocol without randomness ends for sure in the paper's network, which need never
+//!   be synchronous (Fischer, Lynch and Paterson, JACM 1985).
 //! - A missing deal is no negative vote by itself: a server says no to a dealer once n − f others
 //!   are agreed on, and `grace` is over (Ben-Or, Kelmer and Rabin, PODC 1994). The paper waits for
 //!   the shares of all.
 //! - Disclosed shares are checked, and a server that lacks a dealer's commitments asks for them.
-//! - Secrets are added up, and the output is a hash of that. A dealer that deals last knows \[s_i(0)\]G of all others, and can choose
-//!   its secret so that \[Σ s_i(0)\]G has any property that it likes.
+//! - Secrets are added up, and the output is a hash of that. A dealer that deals last knows
+//!   \[s_i(0)\]G of all others, and can choose its secret so that \[Σ s_i(0)\]G has any property
+//!   that it likes.
 
 mod ballot;
 mod dealing;

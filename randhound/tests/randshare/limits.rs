@@ -182,3 +182,41 @@ fn bounds_are_reached() {
     let held = format!("{server:?}").matches("Disclosed {").count();
     assert_eq!(held, MAX_SERVERS);
 }
+
+/// A server that saw no agreement takes its outcome from f + 1 servers, and from no fewer.
+#[test]
+fn the_outcome_is_taken_from_no_fewer_than_f_plus_one() {
+    let mut net = Net::new(&roster(4), 1);
+    net.run(Duration::from_secs(1));
+    let mut server = restore(setup(&roster(4), 0), vec![net.journals[&0][0].clone()]).unwrap();
+    let mut hear = |from, message| {
+        let mut rng = rng(5);
+        let mut cx = Cx::new(Time::default(), &mut rng);
+        let from = roster(4).index(from).unwrap();
+        let (records, _) = server.handle_message(&mut cx, from, message).into_records();
+        records.into_iter().find_map(|record| match record {
+            Record::Agreed(dealers, _) => Some(dealers),
+            _ => None,
+        })
+    };
+    let to_it = net.delivered.iter().filter(|(_, to, _)| *to == 0);
+    let mut disclosed = Vec::new();
+    for (from, _, message) in to_it {
+        match message {
+            Message::Votes(votes) => {
+                let ready = votes.iter().filter(|vote| matches!(vote.word, Word::Ready(_)));
+                let ready = BoundedVec::new(ready.cloned().collect()).unwrap();
+                assert_eq!(hear(*from, Message::Votes(ready)), None);
+            }
+            Message::Disclosed(..) => disclosed.push((*from, message.clone())),
+            _ => {}
+        }
+    }
+    let (liar, _) = disclosed.remove(0);
+    let lie = Message::Disclosed(0b0111, BoundedVec::default());
+    assert_eq!(hear(liar, lie), None);
+    let (first, message) = disclosed.remove(0);
+    assert_eq!(hear(first, message), None);
+    let (second, message) = disclosed.remove(0);
+    assert_eq!(hear(second, message), Some(0b1111));
+}
