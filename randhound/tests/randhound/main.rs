@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and holds few things"
 )]
 
+mod acknowledging;
 mod attacks;
 mod clients;
 mod common;
@@ -22,6 +23,7 @@ mod rescuers;
 mod run;
 mod servers;
 mod stage;
+mod table;
 mod transcripts;
 mod void;
 mod withholding;
