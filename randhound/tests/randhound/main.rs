@@ -23,6 +23,7 @@ mod rescuers;
 mod run;
 mod servers;
 mod stage;
+mod strategies;
 mod table;
 mod transcripts;
 mod void;
