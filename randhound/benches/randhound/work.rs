@@ -96,7 +96,7 @@ impl World {
         let nodes = session.roster().indices().zip(self.keys.iter().zip(&self.secrets));
         for (index, (key, secret)) in nodes {
             let (key, secret) = (key.clone(), Arc::clone(secret));
-            let server = server::Setup { session: session.clone(), index, key, secret };
+            let server = server::Setup { session: session.clone(), index, key, secret, void: None };
             simulation.add(Peer::Server(index), Setup::Server(server));
         }
         let began = Time::at(Duration::from_secs(1));
