@@ -53,6 +53,7 @@ use crate::{
     committee::{self, CAST, DRAW},
     hops::HOPS,
     realm::{self, GENESIS, REALM},
+    rescuing,
     town::{QUORUM, ROSTER, SIZE, collective, individual, key, rng},
 };
 
@@ -227,6 +228,9 @@ pub(crate) const ROWS: &[Row] = rows! {
 
     "vrf-proof": vrf::Proof = [vrf().prove(b"input").0];
     "vrf-registration": vrf::Registration = [vrf().register(key(0).public(), &mut rng(31))];
+
+    "randhound-fragment": randhound::coded::Fragment = rescuing::fragments();
+    "randhound-void": randhound::Void = rescuing::voids();
 };
 
 pub(crate) fn vrf() -> vrf::VrfSecret {

@@ -16,7 +16,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Checks round trip, truncation and trailing bytes; returns a short hash of the encoding.
-fn pinned<T: Wire + PartialEq + Debug>(value: &T) -> String {
+pub(crate) fn pinned<T: Wire + PartialEq + Debug>(value: &T) -> String {
     let bytes = value.encode();
     assert_eq!(T::decode(&bytes).as_ref(), Ok(value));
     for cut in (0..bytes.len()).step_by(1 + bytes.len() / 200) {
