@@ -53,7 +53,7 @@ use crate::{
     committee::{self, CAST, DRAW},
     hops::HOPS,
     realm::{self, GENESIS, REALM},
-    sharing,
+    rescuing, sharing,
     town::{QUORUM, ROSTER, SIZE, collective, individual, key, rng},
 };
 
@@ -230,6 +230,9 @@ pub(crate) const ROWS: &[Row] = rows! {
     "vrf-registration": vrf::Registration = [vrf().register(key(0).public(), &mut rng(31))];
     "randshare-message": randshare::Message = committee::one_of_each(&sharing::rehearsal().0);
     "randshare-record": randshare::Record = committee::one_of_each(&sharing::rehearsal().1);
+
+    "randhound-fragment": randhound::coded::Fragment = rescuing::fragments();
+    "randhound-void": randhound::Void = rescuing::voids();
 };
 
 pub(crate) fn vrf() -> vrf::VrfSecret {
