@@ -8,13 +8,13 @@ use cosi::{
     keys::{Seed, SigningKey},
     machine::{Fault, Time},
     roster::{Member, Roster},
-    sim::{Application, Counters, Cpu, Latency, Network, Outcome, Simulation},
+    sim::{Application, Counters, Cpu, Latency, Network, Simulation},
     wire::Wire,
 };
 use pvss::{Scheme, ShareKeys, ShareSecret};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use randhound::{
-    Committee, Message, Peer, Randomness, Session, Terms, Transcript, client, server,
+    Committee, Peer, Randomness, Session, Terms, Transcript, client, server,
     sim::{Command, Error, Event, Node, Setup},
 };
 
@@ -87,16 +87,13 @@ impl World {
             retry: Duration::from_secs(30),
             grace: Duration::from_secs(1),
             patience: Duration::from_secs(60),
-            rounds: match acknowledging {
-                Acknowledging::Collective => 2,
-                Acknowledging::Individual => 0,
-            },
         };
         simulation.add(Peer::Client, Setup::Client(client));
         let nodes = session.roster().indices().zip(self.keys.iter().zip(&self.secrets));
         for (index, (key, secret)) in nodes {
             let (key, secret) = (key.clone(), Arc::clone(secret));
-            let server = server::Setup { session: session.clone(), index, key, secret, void: None };
+            let session = session.clone();
+            let server = server::Setup { session, index, key, secret, void: None };
             simulation.add(Peer::Server(index), Setup::Server(server));
         }
         let began = Time::at(Duration::from_secs(1));
