@@ -361,3 +361,18 @@ impl fmt::Debug for VerifiedDeal {
         fields.field("sharing", &self.sharing).field("dealer", &self.dealer).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_deal_is_made_of_is_erased() {
+        fn erased<T: zeroize::ZeroizeOnDrop>() {}
+        erased::<dhpvss::Drawn>();
+        erased::<schoenmakers::Drawn>();
+        erased::<Zeroizing<Vec<RistrettoPoint>>>();
+        erased::<ShareSecret>();
+        erased::<Secret>();
+    }
+}

@@ -156,7 +156,7 @@ pub(crate) fn seal(drawn: Drawn, sharing: &Sharing, dealer: &PublicKeyBytes) -> 
     let keys = || sharing.keys().keys().map(|key| &key.point);
     let plain = halves(polynomial, sharing.trustees());
     let encrypt = |(share, key): (&RistrettoPoint, &RistrettoPoint)| {
-        share + &*Zeroizing::new(key * *half_mask)
+        share + *Zeroizing::new(key * *half_mask)
     };
     let shares = compress_doubles(plain.iter().zip(keys()).map(encrypt));
     shares.iter().for_each(|share| transcript.append(b"C", share));

@@ -112,3 +112,46 @@ pub(crate) fn bisect(len: usize, hold: &dyn Fn(Range<usize>) -> bool) -> Vec<boo
     }
     verdicts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At every size at which another way is taken.
+    #[test]
+    fn a_sum_is_that_of_its_terms_one_by_one() {
+        let sizes = [0, 1, STRAUS, STRAUS + 1, PADDED - 1, PADDED, PIPPENGER - 1, PIPPENGER];
+        for size in sizes.into_iter().chain([MOST - 1, MOST, MOST + 1, 2 * MOST + PADDED]) {
+            let (mut terms, mut expected) = (Terms::default(), Scalar::ZERO);
+            let mut point = (RistrettoPoint::mul_base(&Scalar::ONE), Scalar::ONE);
+            let step = (RistrettoPoint::mul_base(&Scalar::from(3_u8)), Scalar::from(3_u8));
+            let mut scalar = -Scalar::from(7_u8);
+            for _ in 0..size {
+                terms.add(scalar, &point.0);
+                expected += scalar * point.1;
+                point = (point.0 + step.0, point.1 + step.1);
+                scalar *= Scalar::from(u128::MAX);
+            }
+            assert_eq!(terms.sum(), RistrettoPoint::mul_base(&expected), "{size}");
+        }
+    }
+
+    #[test]
+    fn coefficients_have_128_bits_of_their_own() {
+        let draw = |number| coefficients(Hash::new(cosi::domain::SHARE_BATCH).number(number));
+        let (mut one, mut same, mut other) = (draw(1), draw(1), draw(2));
+        let mut seen = alloc::collections::BTreeSet::new();
+        for _ in 0..64 {
+            let drawn = one();
+            assert_eq!(drawn, same());
+            let (low, high) = drawn.as_bytes().split_at(16);
+            assert!(high.iter().all(|byte| *byte == 0) && low.iter().any(|byte| *byte != 0));
+            assert!(seen.insert(drawn.to_bytes()) && seen.insert(other().to_bytes()));
+        }
+        // All 128 bits are used, each in about half of 128 draws.
+        for bit in 0..128 {
+            let set = seen.iter().filter(|drawn| drawn[bit / 8] >> (bit % 8) & 1 == 1).count();
+            assert!((32..96).contains(&set), "{bit}: {set}");
+        }
+    }
+}

@@ -18,6 +18,10 @@ mod sharing;
 mod trustee;
 mod wide;
 
+pub use cosi::machine;
+#[cfg(feature = "tokio")]
+pub use cosi::tokio;
+
 pub use chosen::{Chosen, ChosenError, ChosenId};
 pub use deal::{Deal, DealError, VerifiedDeal, deal, verify_all, verify_groups};
 pub use dleq::Proof;

@@ -60,6 +60,11 @@ pub struct VerifiedShare {
 }
 
 impl VerifiedShare {
+    /// What it is a share of.
+    pub const fn chosen(&self) -> ChosenId {
+        self.chosen
+    }
+
     /// The trustee's position.
     pub const fn trustee(&self) -> u16 {
         self.trustee

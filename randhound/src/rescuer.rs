@@ -152,7 +152,7 @@ pub type RescuerStep = Step<Message, Event, Never, Peer>;
 /// #     servers.push((Peer::Server(index), Server::restore(setup, [], &mut cx)?.0));
 /// # }
 /// # let (retry, patience) = (Duration::from_secs(1), Duration::from_secs(10));
-/// # let setup = client::Setup { session: session.clone(), key, retry, grace: retry, patience };
+/// # let setup = client::Setup { session: session.clone(), key, retry, grace: retry, patience, rounds: 2 };
 /// # let (mut client, _) = Client::restore(setup, [], &mut cx)?;
 /// # let receives = |to: &To<Peer>, peer: &Peer| match to {
 /// #     To::One(one) => one == peer,

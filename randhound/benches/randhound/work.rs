@@ -19,7 +19,7 @@ use randhound::{
 };
 
 /// Half a round trip of the authors' network.
-const HOP: Duration = Duration::from_millis(100);
+pub(crate) const HOP: Duration = Duration::from_millis(100);
 /// Its 100 Mbps, in bytes a second.
 const BANDWIDTH: u64 = 12_500_000;
 /// Longer than any run, in simulated time.
@@ -69,6 +69,41 @@ impl World {
         Session::new(self.committee.clone(), &self.terms).map_err(text)
     }
 
+    /// Seats the session's client, who asks again after `retry`, and its servers.
+    pub(crate) fn seat<A: Application<Node>>(
+        &self,
+        simulation: &mut Simulation<Node, A>,
+        acknowledging: Acknowledging,
+        retry: Duration,
+    ) -> Result<(), String> {
+        let session = self.session()?;
+        let client = client::Setup {
+            session: session.clone(),
+            key: self.client.clone(),
+            retry,
+            grace: Duration::from_secs(1),
+            patience: Duration::from_secs(60),
+            rounds: match acknowledging {
+                Acknowledging::Collective => 2,
+                Acknowledging::Individual => 0,
+            },
+        };
+        simulation.add(Peer::Client, Setup::Client(client));
+        let nodes = session.roster().indices().zip(self.keys.iter().zip(&self.secrets));
+        for (index, (key, secret)) in nodes {
+            let (key, secret) = (key.clone(), Arc::clone(secret));
+            let session = session.clone();
+            let server = server::Setup { session, index, key, secret, void: None };
+            simulation.add(Peer::Server(index), Setup::Server(server));
+        }
+        Ok(())
+    }
+
+    /// The keys of the server at a position.
+    pub(crate) fn server(&self, position: u16) -> (&SigningKey, &ShareSecret) {
+        (&self.keys[usize::from(position)], &self.secrets[usize::from(position)])
+    }
+
     /// A run without faults on the authors' network, whose nodes' processors take as long as this
     /// one takes for the same work. Each does all of its own.
     pub(crate) fn run(&self, acknowledging: Acknowledging) -> Result<Run, String> {
@@ -81,21 +116,7 @@ impl World {
             ..Network::default()
         };
         let mut simulation = Simulation::new(network, Told::default());
-        let client = client::Setup {
-            session: session.clone(),
-            key: self.client.clone(),
-            retry: Duration::from_secs(30),
-            grace: Duration::from_secs(1),
-            patience: Duration::from_secs(60),
-        };
-        simulation.add(Peer::Client, Setup::Client(client));
-        let nodes = session.roster().indices().zip(self.keys.iter().zip(&self.secrets));
-        for (index, (key, secret)) in nodes {
-            let (key, secret) = (key.clone(), Arc::clone(secret));
-            let session = session.clone();
-            let server = server::Setup { session, index, key, secret, void: None };
-            simulation.add(Peer::Server(index), Setup::Server(server));
-        }
+        self.seat(&mut simulation, acknowledging, Duration::from_secs(30))?;
         let began = Time::at(Duration::from_secs(1));
         simulation.command(began, Peer::Client, Command::Client(client::Command::Start));
         let over = |simulation: &Simulation<_, Told>| simulation.application().finished.is_some();
@@ -183,6 +204,6 @@ impl Application<Node> for Told {
     }
 }
 
-fn text(error: impl ToString) -> String {
+pub(crate) fn text(error: impl ToString) -> String {
     error.to_string()
 }

@@ -7,6 +7,7 @@ mod cosi;
 mod exhibit;
 mod platform;
 mod plot;
+mod pvss;
 mod randhound;
 mod samples;
 mod section;
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// What there is to evaluate.
-const SECTIONS: &[Section] = &[cosi::SECTION, randhound::SECTION];
+const SECTIONS: &[Section] = &[cosi::SECTION, pvss::SECTION, randhound::SECTION];
 
 /// Why the program ends without success.
 #[derive(Debug, thiserror::Error)]

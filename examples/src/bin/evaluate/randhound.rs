@@ -1,11 +1,16 @@
 //! RandHound at scale, beside the paper's figures.
 
+#[path = "../../../../randhound/benches/randhound/byzantine.rs"]
+mod byzantine;
 #[path = "../../../../randhound/benches/randhound/work.rs"]
 mod work;
 
-use std::{cell::LazyCell, time::Duration};
+use std::{cell::LazyCell, sync::Arc, time::Duration};
 
-use self::work::{Acknowledging, Run, World};
+use self::{
+    byzantine::Strategy,
+    work::{Acknowledging, Run, World},
+};
 use crate::{
     exhibit::Exhibit,
     plot::{self, Line},
@@ -86,7 +91,8 @@ fn run(findings: &mut Findings<'_>) -> Result<(), Unsound> {
     })?;
     findings.row(&TRANSCRIPT, of(|(_, run), _| Ok(size(run))))?;
     findings.row(&WALL, of(|(_, run), _| Ok(wall(run))))?;
-    findings.exhibit("cost at 64 to 4096 servers", costs)
+    findings.exhibit("cost at 64 to 4096 servers", costs)?;
+    findings.exhibit("1024 servers of which 341 are Byzantine", attacks)
 }
 
 fn done(servers: u16, acknowledging: Acknowledging) -> Result<Done, String> {
@@ -209,6 +215,37 @@ fn costs(ask: &Ask) -> Result<Exhibit, String> {
                is measured. The paper: 155 and 104 s at 512 servers, 290 and 160 s at 1,024."
             .into(),
         plot: Some(plot::draw(title, ["servers", "seconds"], &lines)?),
+    })
+}
+
+/// What a run ends with when as many servers as may be are Byzantine.
+fn attacks(_: &Ask) -> Result<Exhibit, String> {
+    let world = Arc::new(World::new(SERVERS, GROUP)?);
+    let alone = Strategy::ALL.into_iter().map(|strategy| (format!("{strategy:?}"), vec![strategy]));
+    let mut rows = Vec::new();
+    for (name, strategies) in alone.chain([("All of these".into(), Strategy::ALL.to_vec())]) {
+        eprintln!("  {name} …");
+        let ended = world.attacked(&strategies).map_err(|why| format!("{name}: {why}"))?;
+        rows.push(vec![
+            name,
+            ended.byzantine.to_string(),
+            ended.blamed.to_string(),
+            if ended.collective { "collective" } else { "individual" }.into(),
+            format!("{:.1}", ended.took.as_secs_f64()),
+            format!("{:?}", ended.output).chars().skip(11).take(8).collect(),
+        ]);
+    }
+    Ok(Exhibit {
+        name: "randhound-byzantine",
+        title: "Runs of 1,024 servers with f Byzantine ones",
+        header: vec!["they", "servers", "blamed", "certificate", "run [s]", "output"],
+        rows,
+        note:
+            "Simulated, with processors that take no time. In each row the client, the transcript \
+               and a rescuer that knows the session alone come to one output, and nobody honest is \
+               blamed."
+                .into(),
+        plot: None,
     })
 }
 
