@@ -8,8 +8,10 @@
     reason = "a test fails by panicking, and holds few things"
 )]
 
+mod acknowledging;
 mod attacks;
 mod clients;
+mod coded;
 mod common;
 mod draw;
 mod draw_attacks;
@@ -22,6 +24,8 @@ mod rescuers;
 mod run;
 mod servers;
 mod stage;
+mod strategies;
+mod table;
 mod transcripts;
 mod void;
 mod withholding;

@@ -19,10 +19,10 @@ use randhound::{
 use crate::common::{Node, NodeCommand, NodeError, NodeEvent, NodeSetup, World, deal_again, world};
 
 #[derive(Default)]
-struct Seen {
-    finished: Vec<(Randomness, Transcript)>,
-    aborted: Vec<Abort>,
-    faults: Vec<Fault<Peer>>,
+pub(crate) struct Seen {
+    pub(crate) finished: Vec<(Randomness, Transcript)>,
+    pub(crate) aborted: Vec<Abort>,
+    pub(crate) faults: Vec<Fault<Peer>>,
 }
 
 impl Application<Node> for Seen {
@@ -45,7 +45,7 @@ impl Application<Node> for Seen {
     }
 }
 
-fn network(world: &World, network: Network) -> Simulation<Node, Seen> {
+pub(crate) fn network(world: &World, network: Network) -> Simulation<Node, Seen> {
     let mut simulation = Simulation::new(network, Seen::default());
     simulation.add(Peer::Client, NodeSetup::Client(world.client_setup()));
     for index in world.committee.roster().indices() {
@@ -56,7 +56,7 @@ fn network(world: &World, network: Network) -> Simulation<Node, Seen> {
     simulation
 }
 
-fn run(simulation: &mut Simulation<Node, Seen>) -> Outcome {
+pub(crate) fn run(simulation: &mut Simulation<Node, Seen>) -> Outcome {
     let over = |simulation: &Simulation<Node, Seen>| {
         let seen = simulation.application();
         !seen.finished.is_empty() || !seen.aborted.is_empty()
@@ -65,7 +65,7 @@ fn run(simulation: &mut Simulation<Node, Seen>) -> Outcome {
 }
 
 /// Runs to an output that a third party accepts.
-fn finish(world: &World, simulation: &mut Simulation<Node, Seen>) -> Randomness {
+pub(crate) fn finish(world: &World, simulation: &mut Simulation<Node, Seen>) -> Randomness {
     assert_eq!(run(simulation), Outcome::Done);
     let seen = simulation.application();
     assert_eq!(seen.aborted, []);
@@ -186,7 +186,7 @@ impl Adversary<Node> for Bad {
     }
 }
 
-fn bytes(rng: &mut dyn CryptoRng, len: usize) -> Vec<u8> {
+pub(crate) fn bytes(rng: &mut dyn CryptoRng, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     rng.fill_bytes(&mut bytes);
     bytes
