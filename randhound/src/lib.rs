@@ -3,6 +3,7 @@
 extern crate alloc;
 
 pub mod blame;
+mod candidate;
 mod choice;
 pub mod client;
 pub mod coded;
@@ -12,6 +13,7 @@ mod gather;
 mod groups;
 pub mod message;
 mod peer;
+mod publication;
 mod seat;
 pub mod server;
 mod session;
@@ -20,6 +22,7 @@ mod sizing;
 mod transcript;
 mod verify;
 
+pub use candidate::{Candidate, CandidatesError};
 pub use choice::ChoiceError;
 pub use client::Client;
 pub use cosi::machine;
@@ -29,6 +32,7 @@ pub use draw::Draw;
 pub use groups::{Groups, MAX_GROUP_SIZE, Place, threshold};
 pub use message::{Config, Message, SessionId, Statement, StatementId};
 pub use peer::Peer;
+pub use publication::{Publication, PublicationError};
 pub use server::Server;
 pub use session::{Committee, CommitteeError, Session, SessionError, Terms};
 pub use sizing::{availability, group_size};
