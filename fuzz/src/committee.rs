@@ -20,8 +20,10 @@ use pvss::{Chosen, Deal, DecryptedShare, Registration, Scheme, ShareKeys, ShareS
 use rand_chacha::ChaCha20Rng;
 use randhound::{
     Client, Committee, Message, Peer, Randomness, Server, Session, Statement, Terms, Transcript,
-    client, draw,
-    message::{ByClient, Dealing, Deals, root},
+    client,
+    coded::Coded,
+    draw,
+    message::{Ask, ByClient, Dealing, Deals, Shown, root},
     server,
 };
 
@@ -181,9 +183,22 @@ impl Cast {
             session: self.session.id(),
             dealers: Mask::of(SERVERS.into(), dealers),
             roots: BoundedVec::new(roots)?,
-            availability: [0; 32],
+            availability: Coded::new(&self.session, &groups)?.root(),
         };
         Some((ByClient::new(&self.client, statement), groups))
+    }
+
+    /// A choice, as the client shows it to a server.
+    pub(crate) fn shown(
+        &self,
+        position: u16,
+        statement: &ByClient<Statement>,
+        groups: &[Deals],
+        ask: Ask,
+    ) -> Option<Shown> {
+        let fragment = Coded::new(&self.session, groups)?.fragment(self.index(position))?;
+        let deals = groups.get(usize::from(self.group(position)))?.clone();
+        Some(Shown { statement: statement.clone(), deals, fragment, ask })
     }
 }
 
@@ -245,7 +260,7 @@ impl Draw {
     /// All deals, by their dealers' messages.
     pub(crate) fn deals(&self) -> Vec<Said<Dealing>> {
         let deal = |message: &Message| {
-            if let Message::Dealing(said) = message { Some(said.clone()) } else { None }
+            if let Message::Dealing(said, _) = message { Some(said.clone()) } else { None }
         };
         self.said.iter().filter_map(deal).collect()
     }

@@ -11,13 +11,15 @@ use cosi::{
     Certificate, Statement as _, certificate,
     keys::Signature,
     machine::{Cx, Fault, Time},
+    nonce::NoncePair,
+    round::Offer,
     wire::Wire,
 };
 use rand_chacha::ChaCha20Rng;
 use randhound::{
     Client, Message, Peer, Randomness, Server, Statement, StatementId,
     client::{ClientStep, Command, Event, Record as ClientRecord},
-    message::{Dealing, Deals, Decision, Opened, Said},
+    message::{Ask, Dealing, Deals, Decision, Opened, Said, Word},
     server::{Record as ServerRecord, ServerStep},
 };
 
@@ -123,6 +125,14 @@ struct Choice {
     deals: BTreeMap<u16, Deals>,
     /// Who signed it.
     signed: BTreeMap<u16, Signature>,
+    /// Who gave a part in a round of signing it.
+    parts: BTreeSet<u16>,
+}
+
+impl Choice {
+    fn signers(&self) -> usize {
+        self.parts.iter().chain(self.signed.keys()).collect::<BTreeSet<_>>().len()
+    }
 }
 
 struct World {
@@ -217,7 +227,9 @@ impl World {
             2 => {
                 let said = CAST.deal(LIAR, &mut self.rng);
                 self.liars.insert(server(LIAR));
-                self.send(server(LIAR), Peer::Client, &Message::Dealing(said));
+                let mut cx = Cx::new(self.now, &mut self.rng);
+                let (offer, _) = offer(&mut cx, LIAR);
+                self.send(server(LIAR), Peer::Client, &Message::Dealing(said, offer));
             }
             3 => self.show(other),
             _ => {
@@ -234,10 +246,9 @@ impl World {
         let Some((choice, groups)) = CAST.choice(&deals, !last) else { return };
         self.liars.insert(Peer::Client);
         for at in 0..SERVERS {
-            let group = CAST.group(at);
-            let Some(deals) = groups.get(usize::from(group)) else { continue };
-            self.learn(&choice.what, group, deals);
-            self.send(Peer::Client, server(at), &Message::Choice(choice.clone(), deals.clone()));
+            let Some(shown) = CAST.shown(at, &choice, &groups, Ask::Single) else { continue };
+            self.learn(&choice.what, CAST.group(at), &shown.deals);
+            self.send(Peer::Client, server(at), &Message::Choice(shown));
         }
     }
 
@@ -246,6 +257,7 @@ impl World {
             statement: statement.clone(),
             deals: BTreeMap::new(),
             signed: BTreeMap::new(),
+            parts: BTreeSet::new(),
         };
         let choice = self.choices.entry(statement.id()).or_insert_with(fresh);
         choice.deals.insert(group, deals.clone());
@@ -255,7 +267,7 @@ impl World {
     fn show(&mut self, last: bool) {
         let choice =
             if last { self.choices.values_mut().last() } else { self.choices.values_mut().next() };
-        let Some(Choice { statement, deals, signed }) = choice else { return };
+        let Some(Choice { statement, deals, signed, .. }) = choice else { return };
         let roster = CAST.session.roster();
         let own = certificate::sign(CAST.key(LIAR), &roster.id(), &statement.to_signed());
         signed.insert(LIAR, own);
@@ -327,8 +339,8 @@ impl World {
         let output = held.release();
         for (to, message) in output.messages {
             for at in (0..SERVERS).filter(|at| receives(&to, server(*at))) {
-                if let Message::Choice(choice, deals) = &message {
-                    self.learn(&choice.what, CAST.group(at), deals);
+                if let Message::Choice(shown) = &message {
+                    self.learn(&shown.statement.what, CAST.group(at), &shown.deals);
                 }
                 self.send(Peer::Client, server(at), &message);
             }
@@ -352,8 +364,9 @@ impl World {
         let output = held.release();
         for (to, message) in output.messages {
             self.judge(at, &message);
-            if receives(&to, Peer::Client) {
-                self.send(server(at), Peer::Client, &message);
+            let all = (0..SERVERS).map(server).chain([Peer::Client]);
+            for peer in all.filter(|peer| receives(&to, *peer)) {
+                self.send(server(at), peer, &message);
             }
         }
         output.faults.iter().for_each(|fault| self.excuse(server(at), fault));
@@ -362,7 +375,7 @@ impl World {
     /// A server says one thing of each kind, and opens what a quorum signed.
     fn judge(&mut self, at: u16, message: &Message) {
         match message {
-            Message::Dealing(said) => {
+            Message::Dealing(said, _) => {
                 let first = self.dealt.entry(at).or_insert_with(|| said.clone());
                 assert_eq!(first, said, "server {at} deals twice");
             }
@@ -371,18 +384,26 @@ impl World {
                 assert_eq!(*first, said.statement, "server {at} acknowledges twice");
                 let choice = self.choices.get_mut(&said.statement);
                 let choice = choice.expect("it acknowledges what the client signed");
-                choice.signed.insert(at, said.signature);
+                match said.word {
+                    Word::Single(signature) => drop(choice.signed.insert(at, signature)),
+                    Word::Part { .. } => drop(choice.parts.insert(at)),
+                    Word::Refusal { .. } => {}
+                }
             }
             Message::Opened(opened) => {
                 let first = self.opened.entry(at).or_insert_with(|| opened.clone());
                 assert_eq!(first, opened, "server {at} opens twice");
-                let signed =
-                    self.choices.get(&opened.statement).map_or(0, |choice| choice.signed.len());
+                let signed = self.choices.get(&opened.statement).map_or(0, Choice::signers);
                 assert!(signed >= QUORUM, "server {at} opens what {signed} servers signed");
                 let others = self.opened.values().all(|other| other.statement == opened.statement);
                 assert!(others, "two statements are opened");
             }
-            Message::Invitation(_) | Message::Choice(..) | Message::Decision(_) | _ => {
+            Message::Decision(decision) => {
+                let opened = self.opened.get(&at).map(|opened| opened.statement);
+                let relayed = Some(decision.statement.id());
+                assert_eq!(opened, relayed, "server {at} relays what it did not open");
+            }
+            Message::Invitation(_) | Message::Choice(_) | Message::Ask(..) | _ => {
                 unreachable!("server {at} speaks as a client")
             }
         }
@@ -464,4 +485,10 @@ impl World {
 
 fn server(at: u16) -> Peer {
     Peer::Server(CAST.index(at))
+}
+
+/// A pair for the client, and its public half.
+fn offer(cx: &mut Cx<'_>, at: u16) -> (Offer, NoncePair) {
+    let (roster, session) = (CAST.session.roster().id(), CAST.session.id().0);
+    Offer::draw(cx, CAST.key(at), &roster, &session, &mut 0)
 }

@@ -284,7 +284,6 @@ pub struct Kept {
 /// What client, servers and rescuers say to each other.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "few at a time, and never moved in bulk")]
 pub enum Message {
     /// I1: the client opens a session.
     Invitation(ByClient<Config>),

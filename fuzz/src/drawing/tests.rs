@@ -38,12 +38,17 @@ fn a_second_word_and_a_share_without_a_quorum_are_noticed() {
         world.judge(0, &opened);
     }));
     assert!(noticed(|world| {
-        world.choices.values_mut().for_each(|choice| choice.signed.retain(|at, _| *at < 4));
+        world.choices.values_mut().for_each(|choice| {
+            choice.signed.retain(|at, _| *at < 4);
+            choice.parts.retain(|at| *at < 4);
+        });
         let opened = Message::Opened(world.opened[&0].clone());
         world.judge(0, &opened);
     }));
     assert!(noticed(|world| {
         let dealt = CAST.deal(0, &mut rng(1));
-        world.judge(0, &Message::Dealing(dealt));
+        let mut cx = Cx::new(world.now, &mut world.rng);
+        let (offer, _) = offer(&mut cx, 0);
+        world.judge(0, &Message::Dealing(dealt, offer));
     }));
 }

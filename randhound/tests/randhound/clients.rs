@@ -4,21 +4,24 @@ use cosi::machine::{Cx, FaultKind, Step, Time, To};
 use randhound::{
     Client, Message, Peer,
     client::{Command, Record},
-    message::{Dealing, Said},
+    message::{Dealing, Said, Shown},
 };
 
 use crate::common::{World, dealings, released, rng, world};
 
 fn say(client: &mut Client, cx: &mut Cx<'_>, said: &Said<Dealing>, world: &World) -> Vec<Record> {
     let from = Peer::Server(world.index(said.what.dealer));
-    let step = client.handle_message(cx, from, Message::Dealing(said.clone()));
+    let step = client.handle_message(cx, from, world.dealt(said));
     step.into_records().0
 }
 
 /// The choices that a step sends.
-fn choices(messages: &[(To<Peer>, Message)]) -> Vec<&Message> {
-    let choices = messages.iter().map(|(_, message)| message);
-    choices.filter(|message| matches!(message, Message::Choice(..))).collect()
+fn choices(messages: &[(To<Peer>, Message)]) -> Vec<&Shown> {
+    let shown = messages.iter().filter_map(|(_, message)| {
+        let Message::Choice(shown) = message else { return None };
+        Some(shown)
+    });
+    shown.collect()
 }
 
 #[test]
@@ -40,15 +43,17 @@ fn a_client_keeps_to_the_choice_that_it_recorded() {
     // Other deals come first after the crash, and change nothing.
     let (mut client, step) = Client::restore(world.client_setup(), records, &mut cx).unwrap();
     let output = released(step);
-    let [Message::Choice(again, _)] = choices(&output.messages)[..] else { panic!() };
-    assert_eq!(*again, choice);
+    let again = choices(&output.messages);
+    assert_eq!(again.len(), 4);
+    assert!(again.iter().all(|shown| shown.statement == choice));
     for said in &deals[..2] {
         assert_eq!(say(&mut client, &mut cx, said, &world), []);
     }
     let later = client.next_timeout().unwrap();
     let output = released(client.handle_timeout(&mut Cx::new(later, &mut crate::common::rng(2))));
-    let [Message::Choice(again, _)] = choices(&output.messages)[..] else { panic!() };
-    assert_eq!(*again, choice);
+    let again = choices(&output.messages);
+    assert_eq!(again.len(), 4);
+    assert!(again.iter().all(|shown| shown.statement == choice));
 }
 
 #[test]
@@ -58,7 +63,7 @@ fn servers_answer_for_themselves() {
     let mut rng = rng(1);
     let mut cx = Cx::new(Time::default(), &mut rng);
     let mut client = world.client();
-    let early = Message::Dealing(deals[0].clone());
+    let early = world.dealt(&deals[0]);
     let zero = Peer::Server(world.index(0));
     assert_eq!(client.handle_message(&mut cx, zero, early.clone()), Step::none(), "early");
     let _ = client.handle_command(&mut cx, Command::Start).unwrap();
@@ -74,7 +79,7 @@ fn servers_answer_for_themselves() {
     // A forged second deal is no evidence.
     let mut forged = deals[0].clone();
     forged.what.deal = deals[1].what.deal.clone();
-    let output = released(client.handle_message(&mut cx, zero, Message::Dealing(forged)));
+    let output = released(client.handle_message(&mut cx, zero, world.dealt(&forged)));
     assert_eq!(output.faults[0].kind, FaultKind::BadSignature);
     assert_eq!(output.faults[0].evidence, None);
 }

@@ -1,20 +1,23 @@
 //! Committees, and a network in which client and servers are nodes of one kind.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
     impl_machine,
     keys::{Seed, SigningKey},
-    machine::{Cx, Output, Step, Time},
+    machine::{Cx, Output, Step, Time, To},
     roster::{Index, Member, Roster},
+    round::Offer,
 };
 use curve25519_dalek::rand_core::CryptoRng;
 use pvss::{Scheme, ShareKeys, ShareSecret};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use randhound::{
-    Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, client, draw,
-    message::{ByClient, Dealing, Said},
+    Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, client,
+    coded::Coded,
+    draw,
+    message::{Ask, ByClient, Dealing, Deals, Said, Shown, Statement},
     server,
 };
 
@@ -118,32 +121,71 @@ impl World {
         let mut rng = rng(78);
         let mut cx = Cx::new(Time::default(), &mut rng);
         let step = client.handle_command(&mut cx, client::Command::Start).unwrap();
-        let mut inbox = released(step).messages;
-        while !inbox.is_empty() {
-            let mut replies = Vec::new();
-            for (to, message) in inbox.drain(..) {
-                for (at, server) in (0..).zip(&mut servers) {
-                    let peer = Peer::Server(self.index(at));
-                    if matches!(&to, cosi::machine::To::Some(peers) if peers.contains(&peer)) {
-                        let output =
-                            released(server.handle_message(&mut cx, Peer::Client, message.clone()));
-                        replies.extend(output.messages.into_iter().map(|(_, reply)| (peer, reply)));
-                    }
-                }
-            }
-            for (from, reply) in replies {
-                let output = released(client.handle_message(&mut cx, from, reply));
+        let mut wire = VecDeque::new();
+        let mut post = |from, messages: Vec<(To<Peer>, Message)>| {
+            wire.extend(messages.into_iter().flat_map(|(to, message)| {
+                let to = if let To::Some(peers) = to { peers } else { one(to) };
+                to.into_iter().map(move |to| (from, to, message.clone()))
+            }));
+            wire.pop_front()
+        };
+        let mut next = post(Peer::Client, released(step).messages);
+        while let Some((from, to, message)) = next {
+            let messages = if let Peer::Server(index) = to {
+                let server = &mut servers[usize::from(index.get())];
+                let output = released(server.handle_message(&mut cx, from, message));
+                assert_eq!(output.faults, []);
+                output.messages
+            } else {
+                let output = released(client.handle_message(&mut cx, from, message));
                 assert_eq!(output.faults, []);
                 if let Some(client::Event::Finished(output, transcript)) =
                     output.events.into_iter().next()
                 {
                     return (output, transcript);
                 }
-                inbox.extend(output.messages);
-            }
+                output.messages
+            };
+            next = post(to, messages);
         }
         panic!("the run stopped");
     }
+
+    /// A pair's public half, as the server could offer it.
+    pub(crate) fn offer(&self, at: u16) -> Offer {
+        let (mut rng, key) = (rng(79), &self.keys[usize::from(at)]);
+        let mut cx = Cx::new(Time::default(), &mut rng);
+        let roster = self.committee.roster().id();
+        Offer::draw(&mut cx, key, &roster, &self.session().id().0, &mut 0).0
+    }
+
+    /// R1, with some offer.
+    pub(crate) fn dealt(&self, said: &Said<Dealing>) -> Message {
+        Message::Dealing(said.clone(), self.offer(said.what.dealer))
+    }
+
+    /// The root over the fragments of all chosen deals.
+    pub(crate) fn availability(&self, deals: &[Deals]) -> [u8; 32] {
+        Coded::new(&self.session(), deals).unwrap().root()
+    }
+
+    /// I2 for a server, under the client's signature, with the fragment of these deals.
+    pub(crate) fn shown(&self, statement: Statement, deals: &[Deals], to: u16) -> Shown {
+        let session = self.session();
+        let coded = Coded::new(&session, deals).unwrap();
+        let group = session.groups().place(self.index(to)).unwrap().group;
+        Shown {
+            statement: ByClient::new(&self.client, statement),
+            deals: deals[usize::from(group)].clone(),
+            fragment: coded.fragment(self.index(to)).unwrap(),
+            ask: Ask::Single,
+        }
+    }
+}
+
+fn one(to: To<Peer>) -> Vec<Peer> {
+    let To::One(peer) = to else { panic!("{to:?}") };
+    vec![peer]
 }
 
 pub(crate) fn invitation(world: &World) -> Message {
@@ -162,7 +204,7 @@ pub(crate) fn answer(world: &World, at: u16, message: Message) -> Message {
 /// The deals of all servers, as the client gets them.
 pub(crate) fn dealings(world: &World) -> Vec<Said<Dealing>> {
     let deal = |(at, _)| {
-        let Message::Dealing(dealing) = answer(world, at, invitation(world)) else { panic!() };
+        let Message::Dealing(dealing, _) = answer(world, at, invitation(world)) else { panic!() };
         dealing
     };
     (0..).zip(&world.keys).map(deal).collect()

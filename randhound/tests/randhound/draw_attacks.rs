@@ -146,10 +146,7 @@ fn a_choice_that_does_not_hold_is_refused_by_name() {
             statement(&|statement| statement.dealers = Mask::of(9, [])),
             StatementError::Dealers.into(),
         ),
-        (
-            statement(&|statement| statement.availability[3] = 1),
-            StatementError::Availability.into(),
-        ),
+        (statement(&|statement| statement.availability[3] = 1), ChoiceError::Availability),
         (
             statement(&|statement| statement.roots = BoundedVec::default()),
             StatementError::Roots.into(),

@@ -2,10 +2,10 @@
 
 use core::fmt::Debug;
 
-use cosi::{domain::BATCH, transcript::Hash, wire::Wire};
+use cosi::{domain::BATCH, mask::Mask, round::Question, transcript::Hash, wire::Wire};
 use randhound::{
     Message, Transcript, client, draw,
-    message::{Acknowledgement, ByClient, Decision, Opened},
+    message::{Acknowledgement, Ask, ByClient, Decision, Kept, Opened, Shown, Word},
     server,
 };
 
@@ -36,8 +36,29 @@ fn formats_are_pinned() {
     let choice = ByClient::new(&world.client, statement.clone());
     let config = session.config().clone();
     let invitation = ByClient::new(&world.client, config.clone());
-    let acknowledgement =
-        Acknowledgement { statement: statement.id(), signature: choice.signature };
+    let id = statement.id();
+    let shown = world.shown(statement.clone(), core::slice::from_ref(&part.deals), 1);
+    let ahead = world.offer(1);
+    let mask = Mask::of(4, [0, 1, 3]);
+    let ask = Ask::Part {
+        attempt: 1,
+        question: Question { mask, commitments: ahead.points },
+        nonce: ahead.nonce,
+    };
+    let words = [
+        Word::Single(choice.signature),
+        Word::Part { attempt: 1, response: [7; 32], ahead },
+        Word::Refusal { attempt: 1, ahead },
+    ];
+    let words = words.map(|word| Acknowledgement { statement: id, word });
+    let [single, partial, refusal] = &words;
+    let fragment = shown.fragment.clone();
+    let kept = Kept {
+        session: session.id(),
+        acknowledged: Some((choice.clone(), fragment.clone())),
+        decided: Some((statement.clone(), transcript.certificate.clone())),
+    };
+    let nothing = Kept { session: session.id(), acknowledged: None, decided: None };
     let decision = Decision {
         config,
         statement: statement.clone(),
@@ -48,13 +69,22 @@ fn formats_are_pinned() {
     let deals = cosi::wire::BoundedVec::new(vec![part.deals.clone()]).unwrap();
     let found = [
         pinned(&Message::Invitation(invitation)),
-        pinned(&Message::Dealing(part.deals[0].clone())),
-        pinned(&Message::Choice(choice.clone(), part.deals.clone())),
-        pinned(&Message::Acknowledgement(acknowledgement)),
+        pinned(&Message::Dealing(part.deals[0].clone(), ahead)),
+        pinned(&Message::Choice(shown.clone())),
+        pinned(&Message::Choice(Shown { ask: ask.clone(), ..shown.clone() })),
+        pinned(&Message::Ask(id, Ask::Single)),
+        pinned(&Message::Ask(id, ask)),
+        pinned(&Message::Acknowledgement(single.clone())),
+        pinned(&Message::Acknowledgement(partial.clone())),
+        pinned(&Message::Acknowledgement(refusal.clone())),
         pinned(&Message::Decision(decision.clone())),
         pinned(&Message::Opened(opened.clone())),
+        pinned(&Message::Inquiry(session.id())),
+        pinned(&Message::Kept(kept)),
+        pinned(&Message::Kept(nothing)),
+        pinned(&fragment),
         pinned(&server::Record::Dealt(part.deals[0].clone())),
-        pinned(&server::Record::Acknowledged(choice.clone(), part.deals.clone())),
+        pinned(&server::Record::Acknowledged(choice.clone(), part.deals.clone(), fragment.clone())),
         pinned(&server::Record::Opened(decision, opened)),
         pinned(&client::Record::Started),
         pinned(&client::Record::Chosen(choice, deals)),
@@ -66,21 +96,30 @@ fn formats_are_pinned() {
     ];
     let expected = [
         "a1ea1494c33d77fd",
-        "4a4ba07a196840db",
-        "eb88ee8f29bc5641",
-        "8fb021b18f1ca5f4",
-        "337855955d763afc",
-        "4a16cbe3e35a1295",
+        "5d3b942d9d3956cd",
+        "37990291c926ad6f",
+        "3f2b4f11764683fb",
+        "c8f0d292f75a57f7",
+        "16881da5c155d71d",
+        "45a5d87e2a464a1c",
+        "555d51e60c0759fb",
+        "8ce288ea95ad41f0",
+        "613a21be708c0de1",
+        "0a3f3f12c3dfdbe0",
+        "411ccf3eed759338",
+        "4ad5b8126f942b72",
+        "0665d92cb0f79bfb",
+        "8d13dcfc40eb7c1e",
         "ef9e4a8e6a68a9d8",
-        "f14b3b66e13ded51",
-        "d4f4e63cc9dd9db3",
+        "8b7dec737dde1470",
+        "33859f2df6f9d5c6",
         "0bf4b7d11519dd9f",
-        "a1c62250074f6c97",
-        "962814ae03b32dd1",
-        "c969a2a8e9fb4f29",
-        "2d89c629f01c1213",
+        "997642f0133d8661",
+        "cb57576ca436dc78",
+        "1aaafb15b2aa8fca",
+        "0d52668d82b0ccf9",
         "4e02652557574596",
-        "97a0e4052efcd850",
+        "d3b2d33ef1b4456c",
     ];
     assert_eq!(found, expected);
 }
@@ -150,13 +189,9 @@ fn hostile_lengths_are_refused_without_allocating() {
     let world = world(4, 4);
     let (_, transcript) = world.run();
     let part = transcript.groups[0].clone();
-    let mut bytes = Message::Choice(
-        ByClient::new(&world.client, transcript.statement.clone()),
-        part.deals.clone(),
-    )
-    .encode();
-    let deals = part.deals.encode().len();
-    let at = bytes.len() - deals;
+    let shown = world.shown(transcript.statement.clone(), core::slice::from_ref(&part.deals), 1);
+    let at = 1 + shown.statement.encode().len();
+    let mut bytes = Message::Choice(shown).encode();
     bytes[at..at + 4].copy_from_slice(&257_u32.to_le_bytes());
     assert!(Message::decode(&bytes).is_err(), "more deals than a group has members");
     bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());

@@ -10,7 +10,7 @@ use cosi::{
 use pvss::{Chosen, verify_shares};
 use randhound::{
     Client, Message, Peer, Server, Session, Statement, Terms, blame, client,
-    message::{ByClient, Dealing, Deals, Decision, Said, root},
+    message::{ByClient, Dealing, Deals, Decision, Said, Shown, root},
     server,
 };
 
@@ -33,13 +33,14 @@ fn hand(
 /// The choice of these deals, in a world of one group.
 fn choice(world: &World, deals: &[Said<Dealing>], dealers: [u16; 2]) -> (Statement, Deals) {
     let deals = dealers.map(|at| deals[usize::from(at)].clone());
+    let list = Deals::new(deals.clone().into()).unwrap();
     let statement = Statement {
         session: world.session().id(),
         dealers: Mask::of(world.keys.len(), dealers),
         roots: BoundedVec::new(vec![root(0, &deals)]).unwrap(),
-        availability: [0; 32],
+        availability: world.availability(core::slice::from_ref(&list)),
     };
-    (statement, Deals::new(deals.into()).unwrap())
+    (statement, list)
 }
 
 /// The certificate that these servers' signatures make.
@@ -73,7 +74,10 @@ fn a_server_deals_once_and_sends_the_same_again() {
     let mut cx = Cx::new(Time::default(), &mut rng);
     let (_, step) = Server::restore(world.server_setup(0), records, &mut cx).unwrap();
     let said = released(step).messages.into_iter().map(|(_, message)| message);
-    assert_eq!(said.collect::<Vec<_>>(), first, "restored, from other entropy");
+    let [Message::Dealing(again, fresh)] = &said.collect::<Vec<_>>()[..] else { panic!() };
+    let [Message::Dealing(first, offer)] = &first[..] else { panic!() };
+    assert_eq!(again, first, "restored, from other entropy");
+    assert_ne!(fresh, offer, "a pair is lost with the machine");
 }
 
 #[test]
@@ -115,7 +119,11 @@ fn only_the_client_of_the_slot_is_answered() {
     assert_eq!(hand(&mut server, other, invitation(&world)).2, [FaultKind::WrongRole]);
     assert_eq!(hand(&mut server, other, invitation(&world)).2, [], "told once");
     assert_eq!(hand(&mut server, Peer::Guest(3), invitation(&world)).2, [], "no name to blame");
-    let forged = Message::Choice(ByClient::new(stranger, statement), deals[0].clone());
+    let forged = Shown {
+        statement: ByClient::new(stranger, statement.clone()),
+        ..world.shown(statement, &deals, 0)
+    };
+    let forged = Message::Choice(forged);
     let (said, recorded, _) = hand(&mut server, Peer::Client, forged);
     assert_eq!((said, recorded), (vec![], vec![]));
 }
@@ -127,7 +135,7 @@ fn a_server_acknowledges_one_statement_and_two_convict_the_client() {
     let dealings = dealings(&world);
     let message = |dealers: [u16; 2]| {
         let (statement, deals) = choice(&world, &dealings, dealers);
-        Message::Choice(ByClient::new(&world.client, statement), deals)
+        Message::Choice(world.shown(statement, &[deals], 2))
     };
     let mut server = world.server(2);
     let (acknowledged, records, _) = hand(&mut server, Peer::Client, message([0, 1]));
@@ -161,8 +169,10 @@ fn a_choice_that_does_not_hold_is_not_acknowledged() {
     let (sound, _, deals) = decided(&world);
     let place = world.session().groups().place(world.index(0)).unwrap();
     let own = deals[usize::from(place.group)].clone();
+    let shown = world.shown(sound.clone(), &deals, 0);
     let refuse = |statement: Statement, deals: Deals| {
-        let choice = Message::Choice(ByClient::new(&world.client, statement), deals);
+        let statement = ByClient::new(&world.client, statement);
+        let choice = Message::Choice(Shown { statement, deals, ..shown.clone() });
         let (said, recorded, faults) = hand(&mut world.server(0), Peer::Client, choice);
         assert_eq!((said, recorded, faults), (vec![], vec![], vec![FaultKind::InvalidPayload]));
     };
@@ -275,7 +285,7 @@ fn a_certificate_binds_a_server_that_acknowledged_something_else() {
     let [(one, ones_deals), (other, others_deals)] =
         [[0, 1], [1, 3]].map(|dealers| choice(&world, &dealings, dealers));
     let mut server = world.server(2);
-    let message = Message::Choice(ByClient::new(&world.client, one.clone()), ones_deals.clone());
+    let message = Message::Choice(world.shown(one.clone(), core::slice::from_ref(&ones_deals), 2));
     assert_eq!(hand(&mut server, Peer::Client, message).0.len(), 1);
 
     let decide = |statement: &Statement, deals: &Deals, by: &[u16]| {
@@ -294,7 +304,7 @@ fn a_certificate_binds_a_server_that_acknowledged_something_else() {
     assert_eq!(hand(&mut server, Peer::Client, wrong).0, []);
     let decision = decide(&other, &others_deals, &[0, 1, 3]);
     let (said, records, _) = hand(&mut server, Peer::Client, decision);
-    let [Message::Opened(opened)] = &said[..] else { panic!("{said:?}") };
+    let [Message::Opened(opened), Message::Decision(_)] = &said[..] else { panic!("{said:?}") };
     assert_eq!((opened.statement, records.len()), (other.id(), 1));
 
     // Even a second certificate, which takes more than f faulty servers, opens nothing more.

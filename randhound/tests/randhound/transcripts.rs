@@ -51,11 +51,8 @@ fn each_field_that_is_tampered_with_fails_its_check() {
         verdict(&|it| it.statement.roots = BoundedVec::default()),
         E::Statement(StatementError::Roots)
     );
-    assert_eq!(
-        verdict(&|it| it.statement.availability[0] = 1),
-        E::Statement(StatementError::Availability)
-    );
     // A statement that is sound by itself is not what the quorum signed.
+    assert!(matches!(verdict(&|it| it.statement.availability[0] ^= 1), E::Certificate(_)));
     let another = verdict(&|it| {
         let mut roots = it.statement.roots.clone().into_inner();
         roots[0][0] ^= 1;
