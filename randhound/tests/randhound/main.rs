@@ -16,6 +16,7 @@ mod draw_attacks;
 mod draw_sim;
 mod formats;
 mod net;
+mod publications;
 mod published;
 mod run;
 mod servers;
