@@ -145,6 +145,10 @@ domains! {
     RANDOMNESS = "randhound/v1/out";
     /// Evidence against a client or a server of a session.
     RANDHOUND_BLAME = "randhound/v1/bl";
+    /// Derives the key of a verifiable random function from a seed.
+    VRF_KEY = "randhound/v1/vk";
+    /// Proof of possession of the key of a verifiable random function.
+    VRF_POSSESSION = "randhound/v1/vp";
 
     /// Names a ledger.
     GENESIS = "omniledger/v1/ge";

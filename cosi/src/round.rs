@@ -171,10 +171,7 @@ impl Asking {
         statement: &[u8],
     ) -> Option<Self> {
         let offers = BTreeMap::from_iter(offers);
-        let mut sums = [EdwardsPoint::identity(); 2];
-        for points in offers.values() {
-            sums.iter_mut().zip(points).for_each(|(sum, point)| *sum += point);
-        }
+        let sums = sum(offers.values());
         let mask = Mask::of(roster.size(), offers.keys().map(|index| index.get()));
         let commitments = sums.map(|sum| sum.compress().to_bytes());
         let question = Question { mask, commitments };
@@ -187,11 +184,13 @@ impl Asking {
         &self.question
     }
 
-    /// The signature, once all in Z answered. The sum is checked first.
+    /// The signature, once all in Z answered. The sum of the answers is checked first, and each of
+    /// them only if it does not hold.
     ///
     /// # Errors
     ///
-    /// Who answered wrongly, or not at all.
+    /// Who answered wrongly, or not at all. Where answers are missing, wrong ones that make up for
+    /// each other are not named.
     pub fn finish(
         &self,
         roster: &Roster,
@@ -199,37 +198,34 @@ impl Asking {
     ) -> Result<CollectiveSignature, Vec<Index>> {
         let decode = |(index, s)| Some((index, Option::from(Scalar::from_canonical_bytes(s))?));
         let answers: BTreeMap<Index, Scalar> = answers.into_iter().filter_map(decode).collect();
-        let asked = || self.offers.keys();
-        if asked().all(|index| answers.contains_key(index)) {
-            let s: Scalar = asked().filter_map(|index| answers.get(index)).sum();
-            if self.holds(&s, self.offers.values(), &self.terms.key.point) {
-                let (commitment, response) = (self.terms.commitment, s.to_bytes());
-                return Ok(CollectiveSignature {
-                    commitment,
-                    response,
-                    mask: self.question.mask.clone(),
-                });
-            }
+        let (given, missing): (Vec<Index>, Vec<Index>) =
+            self.offers.keys().partition(|index| answers.contains_key(*index));
+        let s: Scalar = given.iter().filter_map(|index| answers.get(index)).sum();
+        let hold = self.holds(&s, &given, roster);
+        if hold && missing.is_empty() {
+            let (commitment, mask) = (self.terms.commitment, self.question.mask.clone());
+            return Ok(CollectiveSignature { commitment, response: s.to_bytes(), mask });
         }
         let right = |index: &Index| {
-            let (Some(s), Some(key)) = (answers.get(index), roster.key(*index)) else {
-                return false;
-            };
-            self.holds(s, self.offers.get(index), key.point())
+            hold || answers.get(index).is_some_and(|s| self.holds(s, &[*index], roster))
         };
-        Err(asked().copied().filter(|index| !right(index)).collect())
+        let mut culprits = missing;
+        culprits.extend(given.into_iter().filter(|index| !right(index)));
+        culprits.sort_unstable();
+        Err(culprits)
     }
 
-    fn holds<'a>(
-        &self,
-        s: &Scalar,
-        offers: impl IntoIterator<Item = &'a [EdwardsPoint; 2]>,
-        key: &EdwardsPoint,
-    ) -> bool {
-        let mut sums = [EdwardsPoint::identity(); 2];
-        for points in offers {
-            sums.iter_mut().zip(points).for_each(|(sum, point)| *sum += point);
-        }
-        self.terms.hold(s, &sums, key)
+    /// Whether s is the sum of right answers by these.
+    fn holds(&self, s: &Scalar, members: &[Index], roster: &Roster) -> bool {
+        let offers = members.iter().filter_map(|index| self.offers.get(index));
+        let keys = members.iter().filter_map(|index| Some(roster.key(*index)?.point()));
+        self.terms.hold(s, &sum(offers), &keys.sum())
     }
+}
+
+fn sum<'a>(offers: impl Iterator<Item = &'a [EdwardsPoint; 2]>) -> [EdwardsPoint; 2] {
+    offers.fold([EdwardsPoint::identity(); 2], |[first, second], offer| {
+        let [one, two] = offer;
+        [first + one, second + two]
+    })
 }

@@ -10,7 +10,6 @@
 mod bar;
 pub mod cli;
 pub mod files;
-pub mod node;
 pub mod report;
 mod seen;
 mod stopwatch;

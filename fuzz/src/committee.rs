@@ -109,6 +109,7 @@ impl Cast {
             index: self.index(position),
             key: self.key(position).clone(),
             secret: self.secrets.get(usize::from(position)).expect("seven secrets").clone(),
+            void: None,
         };
         Server::restore(setup, records, cx).expect("its own records")
     }
@@ -140,7 +141,8 @@ impl Cast {
         let setup = client::Setup {
             session: self.session.clone(),
             key: self.client.clone(),
-            retry: Duration::from_secs(1),
+            retry: Duration::from_secs(2),
+            grace: Duration::from_secs(1),
             patience: Duration::from_secs(1000),
         };
         Client::restore(setup, records, cx).expect("its own records")

@@ -66,6 +66,8 @@ const CHECKS: &[Check] = &[
     Check { name: "verdict", accepts: payments::verdict, valid: payments::verdicts },
     Check { name: "word", accepts: ledger::word, valid: ledger::words },
     Check { name: "epoch", accepts: ledger::epoch, valid: ledger::epochs },
+    Check { name: "vrf", accepts: draw::value, valid: draw::values },
+    Check { name: "vrf-key", accepts: draw::vrf_key, valid: draw::vrf_keys },
 ];
 
 /// All that convinces, in its one form.

@@ -1,31 +1,34 @@
 //! The client: it drives one session to its output, and nobody has to trust it.
 
+mod acknowledging;
 mod ask;
+mod invited;
+mod offers;
 mod plan;
 
-use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
-    Certificate, Statement as _,
-    certificate::verify_single,
-    impl_machine,
-    keys::{Signature, SigningKey},
+    Certificate, impl_machine,
+    keys::SigningKey,
     machine::{Cx, FaultKind, Index, Step, Time},
     message::Said,
+    round::Offer,
     wire::BoundedVec,
 };
 
-use self::plan::Plan;
+use self::{
+    acknowledging::{Acknowledging, Verdict},
+    invited::Invited,
+    plan::Plan,
+};
 use crate::{
-    gather::Gathered,
-    message::{
-        Acknowledgement, ByClient, Dealing, Deals, MAX_GROUPS, Message, Opened, Statement, Word,
-    },
+    message::{Acknowledgement, ByClient, Dealing, Deals, MAX_GROUPS, Message, Opened, Statement},
+    opening::Opening,
+    pace::Pace,
     peer::{Blamed, Peer},
     session::Session,
-    shares::Shares,
     transcript::{Randomness, Transcript},
 };
 
@@ -38,7 +41,10 @@ pub struct Setup {
     pub key: SigningKey,
     /// After how long those that did not answer are asked again.
     pub retry: Duration,
-    /// How long each of the three round trips may take.
+    /// How long to wait for stragglers: for their deals once there is enough to choose, and for
+    /// their parts in a round of signing once a quorum answered.
+    pub grace: Duration,
+    /// How long each of the three round trips may take, graces included.
     pub patience: Duration,
 }
 
@@ -134,33 +140,44 @@ pub type ClientStep = Step<Message, Event, Record, Peer>;
 /// The client of one session.
 ///
 /// - Told to start, send I1 to all servers.
-/// - Upon R1, the first of each server, verify a group's deals as a batch once there could be t_l
-///   of them. With t_l in every group, record the choice of them, and send I2 to all.
-/// - Upon R2, check its signature. With n − f of them, record the certificate and send I3 to
-///   all, with deals for those that did not acknowledge.
+/// - Upon R1, the first deal of each server and its latest offer, verify a group's deals as a batch
+///   once there could be t_l of them, and no more than it takes. With t_l in every group and offers
+///   by n − f servers, once all have dealt or the `grace` is over, record the choice of t_l a
+///   group, and send I2 to all. Who offered is asked for a part, the others for a signature.
+/// - Upon R2 with a part, keep it. Once all that were asked have answered, or n − f and the `grace`
+///   is over, check the sum of all parts. If it does not hold, look for the wrong ones; send I2′ to
+///   those whose answers held, with the pairs that they offered in them, if they are n − f. After
+///   two rounds, or where offers are fewer, ask all for their signatures.
+/// - Upon R2 with a signature, check it.
+/// - With the parts of all in a round, or n − f signatures, record the certificate. Send I3 to all
+///   when it is collective, and to one server a group when it is individual; when asking again, to
+///   all whose shares are missing. Deals are for those that did not acknowledge.
 /// - Upon R3, verify a group's shares as a batch once there could be t_l of them. With t_l in
 ///   every group, recover the sums, and tell the output with its transcript.
 ///
 /// Every `retry`, ask those again that did not answer. When a round trip takes longer than
 /// `patience`, abort, and say what is missing.
 ///
-/// It holds at most one deal, one signature and one share a server.
+/// A choice is made once: no failed round changes it. Whoever's part is wrong is reported without
+/// evidence, since parts are not signed: the caller's channel names the sender. A restored client
+/// goes on with single signatures, since what was offered for its rounds may be spent.
+///
+/// It holds at most one deal, two offers, one part, one signature and one share a server.
 /// The [crate's example](crate#example) runs a session to its transcript.
 #[derive(Debug)]
 pub struct Client {
     setup: Setup,
     state: State,
-    retry_at: Time,
-    deadline: Time,
+    pace: Pace,
     blamed: Blamed<Peer>,
 }
 
 #[derive(Debug)]
 enum State {
     Idle,
-    Dealing(Gathered),
-    Choosing(Plan, BTreeMap<Index, Signature>),
-    Opening(Plan, Certificate, Shares),
+    Dealing(Invited),
+    Acknowledging(Plan, Acknowledging),
+    Opening(Opening),
     Over,
 }
 
@@ -175,16 +192,15 @@ impl Client {
         if setup.session.client() != setup.key.public() {
             return Err(SetupError::Key);
         }
-        let (retry_at, deadline) = (cx.now(), cx.now());
-        let mut client =
-            Self { setup, state: State::Idle, retry_at, deadline, blamed: Blamed::default() };
+        let pace = Pace::new(setup.retry, setup.patience);
+        let mut client = Self { setup, state: State::Idle, pace, blamed: Blamed::default() };
         for record in records {
             client.replay(record)?;
         }
         let step = match &client.state {
             State::Idle | State::Over => Step::none(),
-            State::Dealing(_) | State::Choosing(..) | State::Opening(..) => {
-                client.begin_round(cx.now());
+            State::Dealing(_) | State::Acknowledging(..) | State::Opening(..) => {
+                client.pace.begin(cx.now());
                 client.ask()
             }
         };
@@ -211,7 +227,7 @@ impl Client {
             return Err(Error::Started);
         }
         self.state = self.dealing();
-        self.begin_round(cx.now());
+        self.pace.begin(cx.now());
         Ok(Step::none().record(Record::Started).and(self.ask()))
     }
 
@@ -219,8 +235,8 @@ impl Client {
     pub fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> ClientStep {
         let Peer::Server(server) = from else { return Step::none() };
         match message {
-            Message::Dealing(dealing, _) => self.on_dealing(cx, server, dealing),
-            Message::Acknowledgement(said) => self.on_acknowledgement(cx, server, &said),
+            Message::Dealing(dealing, offer) => self.on_dealing(cx, server, dealing, &offer),
+            Message::Acknowledgement(said) => self.on_acknowledgement(cx, server, said),
             Message::Opened(opened) => self.on_opened(server, opened),
             Message::Kept(_) => Step::none(),
             Message::Invitation(_)
@@ -231,144 +247,145 @@ impl Client {
         }
     }
 
-    /// Asks again, or gives up.
+    /// Goes on without stragglers, asks again, or gives up.
     pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> ClientStep {
         if self.next_timeout().is_none_or(|due| due > cx.now()) {
             return Step::none();
         }
-        if self.deadline <= cx.now() {
-            return self.give_up();
+        if self.pace.is_over(cx.now()) {
+            return self.give_up(cx);
         }
-        self.retry_at = cx.now().after(self.retry());
-        self.ask()
+        let step = self.end_grace(cx);
+        if !self.pace.is_slow(cx.now()) {
+            return step;
+        }
+        self.pace.again(cx.now());
+        step.and(self.ask_again())
     }
 
-    /// When somebody is to be asked again, or the round trip's time is over.
+    /// When a grace is over, somebody is to be asked again, or the round trip's time is over.
     pub fn next_timeout(&self) -> Option<Time> {
         match &self.state {
             State::Idle | State::Over => None,
-            State::Dealing(_) | State::Choosing(..) | State::Opening(..) => {
-                Some(self.retry_at.min(self.deadline))
-            }
+            State::Dealing(invited) => Some(self.pace.due_or(invited.due())),
+            State::Acknowledging(_, words) => Some(self.pace.due_or(words.due())),
+            State::Opening(_) => Some(self.pace.due()),
         }
     }
 
-    fn on_dealing(&mut self, cx: &mut Cx<'_>, from: Index, said: Said<Dealing>) -> ClientStep {
-        let session = &self.setup.session;
-        let State::Dealing(deals) = &mut self.state else { return Step::none() };
-        let culprits = match deals.keep(session, from, said) {
-            Ok(Some(group)) => deals.check_hopeful(session, group),
-            Ok(None) => return Step::none(),
-            Err(culprit) => Vec::from([culprit]),
-        };
-        let done = deals.is_done();
-        let step = self.blamed.faults(culprits);
-        if done { step.and(self.choose(cx)) } else { step }
+    fn end_grace(&mut self, cx: &Cx<'_>) -> ClientStep {
+        match &self.state {
+            State::Dealing(_) => self.choose_in_time(cx),
+            State::Acknowledging(..) => self.conclude(cx),
+            State::Idle | State::Opening(_) | State::Over => Step::none(),
+        }
+    }
+
+    fn on_dealing(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: Index,
+        said: Said<Dealing>,
+        offer: &Offer,
+    ) -> ClientStep {
+        let State::Dealing(invited) = &mut self.state else { return Step::none() };
+        let culprits = invited.insert(&self.setup.session, from, said, offer);
+        self.blamed.faults(culprits).and(self.choose_in_time(cx))
     }
 
     fn on_acknowledgement(
         &mut self,
         cx: &mut Cx<'_>,
         from: Index,
-        said: &Acknowledgement,
+        said: Acknowledgement,
     ) -> ClientStep {
-        let roster = self.setup.session.roster();
-        let State::Choosing(plan, signatures) = &mut self.state else { return Step::none() };
-        if signatures.contains_key(&from) {
-            return Step::none();
-        }
-        let statement = &plan.checked.choice.statement;
-        let Word::Single(signature) = said.word else { return Step::none() };
-        let holds = said.statement == plan.checked.id
-            && verify_single(roster, from, &statement.to_signed(), &signature);
-        if !holds {
-            return self.blamed.fault(Peer::Server(from), FaultKind::BadSignature, None);
-        }
-        signatures.insert(from, signature);
-        // Servers have weight 1.
-        let have = u64::try_from(signatures.len()).unwrap_or_default();
-        if have < roster.quorum() {
-            return Step::none();
-        }
-        let signatures = core::mem::take(signatures);
-        let Some(certificate) = Certificate::individual(roster, signatures) else {
-            return Step::none();
-        };
-        self.certified(certificate.clone());
-        self.begin_round(cx.now());
-        Step::none().record(Record::Certified(certificate)).and(self.ask())
+        let State::Acknowledging(plan, words) = &mut self.state else { return Step::none() };
+        let culprit = words.insert(&self.setup.session, plan, from, said).err();
+        self.blamed.faults(culprit).and(self.conclude(cx))
     }
 
     fn on_opened(&mut self, from: Index, opened: Opened) -> ClientStep {
-        let State::Opening(plan, _, shares) = &mut self.state else { return Step::none() };
-        let culprits = shares.insert(&self.setup.session, &plan.checked, from, opened);
-        let done = shares.is_done();
+        let State::Opening(opening) = &mut self.state else { return Step::none() };
+        let culprits = opening.insert(&self.setup.session, from, opened);
+        let finished = opening.finish(&self.setup.session);
         let step = self.blamed.faults(culprits);
-        if done { step.and(self.finish()) } else { step }
+        let Some((output, transcript)) = finished else { return step };
+        self.state = State::Over;
+        step.event(Event::Finished(output, transcript))
     }
 
-    /// With enough deals everywhere, chooses the first ones in the order of the roster.
+    fn choose_in_time(&mut self, cx: &Cx<'_>) -> ClientStep {
+        let Setup { session, grace, .. } = &self.setup;
+        let State::Dealing(invited) = &mut self.state else { return Step::none() };
+        if invited.is_time(session, cx.now(), *grace) { self.choose(cx) } else { Step::none() }
+    }
+
+    /// With enough deals everywhere, chooses the first ones in the order of the roster, and has
+    /// those who offered acknowledge together, if they are a quorum.
     fn choose(&mut self, cx: &Cx<'_>) -> ClientStep {
-        let State::Dealing(deals) = &self.state else { return Step::none() };
+        let State::Dealing(Invited { deals, offers, .. }) = &self.state else {
+            return Step::none();
+        };
         let Some(plan) = Plan::choose(&self.setup, deals) else { return Step::none() };
         let record = plan.record();
-        self.state = State::Choosing(plan, BTreeMap::new());
-        self.begin_round(cx.now());
+        let words = Acknowledging::new(&self.setup.session, &plan, offers.clone());
+        self.state = State::Acknowledging(plan, words);
+        self.pace.begin(cx.now());
         Step::none().record(record).and(self.ask())
     }
 
-    fn finish(&mut self) -> ClientStep {
-        let session = &self.setup.session;
-        let State::Opening(plan, certificate, shares) = &self.state else { return Step::none() };
-        let Some((output, groups)) = shares.recover(session, &plan.checked) else {
-            return Step::none();
-        };
-        let transcript = Transcript {
-            config: session.config().clone(),
-            statement: plan.checked.choice.statement.clone(),
-            certificate: certificate.clone(),
-            groups,
-        };
-        self.state = State::Over;
-        Step::none().event(Event::Finished(output, transcript))
+    /// With a quorum's acknowledgements in one form, opens the choice. Upon a round that failed,
+    /// asks in another form.
+    fn conclude(&mut self, cx: &Cx<'_>) -> ClientStep {
+        let Setup { session, grace, .. } = &self.setup;
+        let State::Acknowledging(plan, words) = &mut self.state else { return Step::none() };
+        match words.conclude(session, plan, cx.now(), *grace) {
+            Verdict::Open => Step::none(),
+            Verdict::Failed(culprits) => {
+                self.pace.again(cx.now());
+                let step = self.blamed.faults(culprits).and(self.ask());
+                step.and(self.conclude(cx))
+            }
+            Verdict::Certified(certificate) => {
+                self.certified(certificate.clone());
+                self.pace.begin(cx.now());
+                Step::none().record(Record::Certified(certificate)).and(self.ask())
+            }
+        }
     }
 
-    fn give_up(&mut self) -> ClientStep {
+    fn give_up(&mut self, cx: &Cx<'_>) -> ClientStep {
+        // Deals suffice where offers do not: single signatures need none.
+        if matches!(&self.state, State::Dealing(Invited { deals, .. }) if deals.is_done()) {
+            return self.choose(cx);
+        }
         let abort = match &self.state {
             State::Idle | State::Over => None,
-            State::Dealing(deals) => {
+            State::Dealing(Invited { deals, .. }) => {
                 deals.short().map(|(group, have, need)| Abort::Deals { group, have, need })
             }
-            State::Choosing(_, signatures) => {
+            State::Acknowledging(_, words) => {
                 let need = self.setup.session.roster().quorum();
-                Some(Abort::Acknowledgements { have: signatures.len(), need })
+                Some(Abort::Acknowledgements { have: words.have(), need })
             }
-            State::Opening(_, _, shares) => {
-                shares.short().map(|(group, have, need)| Abort::Shares { group, have, need })
+            State::Opening(opening) => {
+                opening.short().map(|(group, have, need)| Abort::Shares { group, have, need })
             }
         };
         self.state = State::Over;
         abort.map_or_else(Step::none, |abort| Step::none().event(Event::Aborted(abort)))
     }
 
-    fn begin_round(&mut self, now: Time) {
-        self.retry_at = now.after(self.retry());
-        self.deadline = now.after(self.setup.patience.max(Duration::from_nanos(1)));
-    }
-
-    /// At least a nanosecond, so that the deadline moves.
-    fn retry(&self) -> Duration {
-        self.setup.retry.max(Duration::from_nanos(1))
-    }
-
     fn dealing(&self) -> State {
-        State::Dealing(Gathered::new(&self.setup.session))
+        State::Dealing(Invited::new(&self.setup.session))
     }
 
     fn certified(&mut self, certificate: Certificate) {
-        let shares = Shares::new(&self.setup.session);
+        let session = &self.setup.session;
         self.state = match core::mem::replace(&mut self.state, State::Over) {
-            State::Choosing(plan, _) => State::Opening(plan, certificate, shares),
+            State::Acknowledging(plan, _) => {
+                State::Opening(Opening::new(session, plan.checked, certificate))
+            }
             other @ (State::Idle | State::Dealing(_) | State::Opening(..) | State::Over) => other,
         };
     }
@@ -379,7 +396,7 @@ impl Client {
             Record::Chosen(choice, deals) => {
                 let plan = Plan::restore(&self.setup.session, choice, deals);
                 let plan = plan.ok_or(SetupError::Foreign)?;
-                self.state = State::Choosing(plan, BTreeMap::new());
+                self.state = State::Acknowledging(plan, Acknowledging::individual());
             }
             Record::Certified(certificate) => self.certified(certificate),
         }

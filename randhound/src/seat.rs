@@ -13,6 +13,7 @@ use crate::{
     groups::Place,
     message::{Dealing, Opened, StatementId},
     session::Session,
+    void::{AttemptError, Void},
 };
 
 /// Why a server does not come to be.
@@ -25,6 +26,9 @@ pub enum SetupError {
     /// The share secret is not the one registered.
     #[error("the share secret does not serve: {0}")]
     Secret(#[from] TrusteeError),
+    /// The session's attempt is not open.
+    #[error(transparent)]
+    Attempt(#[from] AttemptError),
     /// The records are of another session, or do not verify in this one.
     #[error("the records are of another session; restore each session from its own journal")]
     Foreign,
@@ -41,13 +45,15 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// The seat of the server at `index`, if these are its keys.
+    /// The seat of the server at `index`, if these are its keys, and the session's attempt is open.
     pub(crate) fn new(
         session: Session,
         index: Index,
         key: SigningKey,
         secret: Arc<ShareSecret>,
+        void: Option<&Void>,
     ) -> Result<Self, SetupError> {
+        session.check_attempt(void)?;
         if session.roster().key(index) != Some(key.public()) {
             return Err(SetupError::Keys);
         }

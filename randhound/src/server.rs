@@ -27,6 +27,7 @@ use crate::{
     peer::{Blamed, Peer},
     seat::Seat,
     session::Session,
+    void::Void,
 };
 
 /// What a server is made of.
@@ -40,6 +41,8 @@ pub struct Setup {
     pub key: SigningKey,
     /// The secret of its share key.
     pub secret: Arc<ShareSecret>,
+    /// The proof that the attempt before this one is void, and none for the first.
+    pub void: Option<Void>,
 }
 
 /// What a server tells.
@@ -121,9 +124,9 @@ impl Server {
         records: impl IntoIterator<Item = Record>,
         cx: &mut Cx<'_>,
     ) -> Result<(Self, ServerStep), SetupError> {
-        let Setup { session, index, key, secret } = setup;
+        let Setup { session, index, key, secret, void } = setup;
         let mut server = Self {
-            seat: Seat::new(session, index, key, secret)?,
+            seat: Seat::new(session, index, key, secret, void.as_ref())?,
             dealt: None,
             pair: None,
             drawn: 0,

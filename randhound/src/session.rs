@@ -124,6 +124,7 @@ pub struct Session(Arc<Inner>);
 
 struct Inner {
     committee: Committee,
+    terms: Terms,
     client: PublicKey,
     config: Config,
     id: SessionId,
@@ -162,7 +163,18 @@ impl Session {
             Ok(Sharing::new(session, &keys, threshold(members.len()))?)
         };
         let sharings = groups.iter().map(sharing).collect::<Result<_, SessionError>>()?;
-        Ok(Self(Arc::new(Inner { committee, client, config, id, groups, sharings })))
+        let terms = terms.clone();
+        Ok(Self(Arc::new(Inner { committee, terms, client, config, id, groups, sharings })))
+    }
+
+    /// The servers, with their share keys.
+    pub fn committee(&self) -> &Committee {
+        &self.0.committee
+    }
+
+    /// The terms.
+    pub fn terms(&self) -> &Terms {
+        &self.0.terms
     }
 
     /// The name, SID.

@@ -16,7 +16,7 @@ use cosi::{
     Certificate, CollectiveSignature, Mode, Statement as _, certificate,
     challenge::{Challenge, ChallengeId},
     domain::{BLAME, BYZCOIN, INDIVIDUAL},
-    keys::{PeerId, ProofOfPossession, Signature},
+    keys::{PeerId, ProofOfPossession, Seed, Signature},
     machine::{Evidence, Signed, Time},
     mask::Mask,
     merkle::{
@@ -41,7 +41,7 @@ use omniledger::{
     message::{self, Answer, Guest, Peer, Query, Request, Sync, Want},
     node, validator, wallet,
 };
-use randhound::draw;
+use randhound::{draw, vrf};
 use skipchain::{
     BackLinks, BackProof, BlockId, ChainId, Conflict, Header, Inclusion, Link, LinkStatement,
     Spine, Trust, endorser,
@@ -224,7 +224,14 @@ pub(crate) const ROWS: &[Row] = rows! {
     "ledger-validator-record": validator::Record = ledger::validator_records();
     "ledger-wallet-record": wallet::Record = ledger::wallet_records();
     "ledger-node-record": node::Record = ledger::node_records();
+
+    "vrf-proof": vrf::Proof = [vrf().prove(b"input").0];
+    "vrf-registration": vrf::Registration = [vrf().register(key(0).public(), &mut rng(31))];
 };
+
+pub(crate) fn vrf() -> vrf::VrfSecret {
+    vrf::VrfSecret::derive(&Seed::from_bytes([7; 32]))
+}
 
 fn dealing() -> Said<randhound::message::Dealing> {
     DRAW.deals().first().expect("all have dealt").clone()

@@ -8,10 +8,17 @@ use cosi::{
     wire::{BoundedVec, Wire},
 };
 use pvss::{Chosen, Deal, DecryptedShare, Registration, Scheme, ShareKeys, Sharing};
-use randhound::{GroupTranscript, Transcript};
+use randhound::{
+    GroupTranscript, Transcript,
+    vrf::{self, VrfSecret},
+};
 
 use super::taken;
-use crate::committee::{self, CAST, DRAW, SERVERS};
+use crate::{
+    committee::{self, CAST, DRAW, SERVERS},
+    decode::samples::vrf,
+    town::{key, rng},
+};
 
 /// The transcript without the shares, of which any two of a group's will do: a row of their own
 /// holds them.
@@ -79,4 +86,27 @@ pub(super) fn conviction(bytes: &[u8]) -> Option<Vec<u8>> {
 
 pub(super) fn convictions() -> Vec<Vec<u8>> {
     committee::convictions().iter().map(Wire::encode).collect()
+}
+
+/// A proof of a member's own random value.
+pub(super) fn value(bytes: &[u8]) -> Option<Vec<u8>> {
+    static SECRET: LazyLock<VrfSecret> = LazyLock::new(vrf);
+    let (own, output) = SECRET.prove(b"input");
+    taken(bytes, |proof: &vrf::Proof| {
+        let found = SECRET.key().verify(b"input", proof);
+        assert!(found.is_err() || found == Ok(output), "another output than by {own:?}");
+        found.is_ok()
+    })
+}
+
+pub(super) fn values() -> Vec<Vec<u8>> {
+    vec![vrf().prove(b"input").0.encode()]
+}
+
+pub(super) fn vrf_key(bytes: &[u8]) -> Option<Vec<u8>> {
+    taken(bytes, |registration: &vrf::Registration| registration.verify(key(0).public()).is_ok())
+}
+
+pub(super) fn vrf_keys() -> Vec<Vec<u8>> {
+    vec![vrf().register(key(0).public(), &mut rng(31)).encode()]
 }

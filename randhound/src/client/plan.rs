@@ -1,13 +1,13 @@
 //! What a client chose.
 
-use cosi::{Certificate, keys::Signature, machine::Index, wire::BoundedVec};
+use cosi::{keys::Signature, machine::Index, wire::BoundedVec};
 
 use crate::{
     choice::{Checked, Choice},
     client::{Record, Setup},
     coded::Coded,
     gather::Gathered,
-    message::{Ask, ByClient, Deals, Decision, MAX_GROUPS, Message, Shown, Statement},
+    message::{Ask, ByClient, Deals, MAX_GROUPS, Message, Shown, Statement},
     session::Session,
 };
 
@@ -53,22 +53,6 @@ impl Plan {
         let (statement, deals) = (self.said(), self.deals_of(group));
         let fragment = self.coded.fragment(server)?;
         Some(Message::Choice(Shown { statement, deals, fragment, ask }))
-    }
-
-    /// I3 for those of a group that know its deals, or for the others.
-    pub(super) fn decision(
-        &self,
-        session: &Session,
-        certificate: &Certificate,
-        group: u16,
-        knows: bool,
-    ) -> Decision {
-        Decision {
-            config: session.config().clone(),
-            statement: self.checked.choice.statement.clone(),
-            certificate: certificate.clone(),
-            deals: if knows { Deals::default() } else { self.deals_of(group) },
-        }
     }
 
     fn said(&self) -> ByClient<Statement> {

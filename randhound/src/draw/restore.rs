@@ -27,7 +27,7 @@ impl Draw {
         cx: &mut Cx<'_>,
     ) -> Result<(Self, DrawStep), SetupError> {
         let Setup { session, index, key, secret, retry, grace } = setup;
-        let seat = Seat::new(session, index, key, secret)?;
+        let seat = Seat::new(session, index, key, secret, None)?;
         let mut records = records.into_iter();
         let (dealt, mut step) = match records.next() {
             None => {

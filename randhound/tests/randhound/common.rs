@@ -79,6 +79,7 @@ impl World {
             index: self.index(at),
             key: self.keys[usize::from(at)].clone(),
             secret: self.secrets[usize::from(at)].clone(),
+            void: None,
         }
     }
 
@@ -87,6 +88,7 @@ impl World {
             session: self.session(),
             key: self.client.clone(),
             retry: Duration::from_millis(400),
+            grace: Duration::from_millis(200),
             patience: Duration::from_secs(10),
         }
     }

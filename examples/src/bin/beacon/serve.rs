@@ -144,7 +144,7 @@ pub(crate) async fn run(args: &cli::Serve) -> Result<(), ServeError> {
     }
 
     let secret = Arc::new(ShareSecret::derive(&seed, Scheme::Dhpvss));
-    let setup = server::Setup { session, index, key, secret };
+    let setup = server::Setup { session, index, key, secret, void: None };
     let (clock, mut rng) = (SystemClock::new(), entropy());
     let machine = Server::restore(setup, records, &mut Cx::new(clock.now(), &mut rng))?;
     let (_commands, orders) = mpsc::channel(1);

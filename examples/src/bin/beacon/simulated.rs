@@ -10,15 +10,13 @@ use cosi::{
     },
 };
 use curve25519_dalek::rand_core::Rng as _;
-use examples::{
-    Bar, entropy,
-    node::{Error, Event, Node, Setup, label},
-};
+use examples::{Bar, entropy};
 use pvss::{Scheme, ShareSecret};
 use randhound::{
     Peer, Session,
-    client::{self, Abort, Command},
+    client::{self, Abort},
     server,
+    sim::{Command, Error, Event, Node, Setup},
 };
 
 use crate::run::{Drawn, Gone, RunError};
@@ -72,13 +70,12 @@ pub(crate) fn draw(
         ..Network::default()
     };
     let mut network = Simulation::new(network, Heard::default());
-    network.label(label);
     bar.start(seeds.len(), "servers");
     network.add(Peer::Client, Setup::Client(client));
     for (index, seed) in session.roster().indices().zip(seeds) {
         let secret = Arc::new(ShareSecret::derive(seed, Scheme::Dhpvss));
         let (session, key) = (session.clone(), seed.signing_key());
-        let setup = server::Setup { session, index, key, secret };
+        let setup = server::Setup { session, index, key, secret, void: None };
         let peer = Peer::Server(index);
         network.add(peer, Setup::Server(setup));
         if gone.is_absent(index.get()) {
@@ -86,12 +83,12 @@ pub(crate) fn draw(
             network.crash(peer, Crash { when, boundary, down_for: None });
         } else if gone.is_killed(index.get()) {
             // Its start is its first step, and its deal the second.
-            let (when, boundary) = (When::Step(1), Boundary::Idle);
+            let (when, boundary) = (When::Step(2), Boundary::Idle);
             network.crash(peer, Crash { when, boundary, down_for: None });
         }
         bar.set(index.get().into());
     }
-    network.command(Time::default(), Peer::Client, Command::Start);
+    network.command(Time::default(), Peer::Client, Command::Client(client::Command::Start));
 
     bar.start(seeds.len().saturating_mul(3), "answers");
     let mut steps = 0_u64;
