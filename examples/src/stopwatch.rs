@@ -1,17 +1,16 @@
 //! What a clock on the wall says.
+#![expect(clippy::disallowed_types, reason = "it is measured, and decides nothing")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Real time.
-#[expect(clippy::disallowed_types, reason = "it is measured, and decides nothing")]
 #[derive(Clone, Copy, Debug)]
-pub struct Stopwatch(std::time::Instant);
+pub struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Starts it.
-    #[expect(clippy::disallowed_types, reason = "it is measured, and decides nothing")]
     pub fn start() -> Self {
-        Self(std::time::Instant::now())
+        Self(Instant::now())
     }
 
     /// How long ago that was.

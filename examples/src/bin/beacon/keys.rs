@@ -82,8 +82,8 @@ impl Town {
     /// A directory that is gone when this is.
     pub(crate) fn temporary() -> Result<Self, KeysError> {
         let made = tempfile::Builder::new().prefix("beacon-").tempdir();
-        let made = made
-            .map_err(|error| KeysError::Directory { path: std::env::temp_dir(), error })?;
+        let made =
+            made.map_err(|error| KeysError::Directory { path: std::env::temp_dir(), error })?;
         Ok(Self { path: made.path().into(), _temporary: Some(made) })
     }
 
@@ -127,9 +127,8 @@ impl Town {
         let client = fresh(&mut entropy());
         create(&seed_path(&self.path, None), &*client, true)?;
         let mut rng = entropy();
-        let candidate = |bytes: &Zeroizing<[u8; 32]>| {
-            Candidate::new(&Seed::from_bytes(**bytes), &mut rng)
-        };
+        let candidate =
+            |bytes: &Zeroizing<[u8; 32]>| Candidate::new(&Seed::from_bytes(**bytes), &mut rng);
         let candidates = seeds.iter().map(candidate).collect();
         let candidates = BoundedVec::new(candidates).unwrap_or_default();
         create(&candidates_path(&self.path), &candidates.encode(), false)?;

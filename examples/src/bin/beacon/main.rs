@@ -21,7 +21,7 @@ use crate::{
     cli::{Cli, Verb},
     keys::KeysError,
     list::{List, ListError},
-    publication::{Checked, CheckError},
+    publication::{CheckError, Checked},
     report::{Invalid, Verified, Winners},
     run::RunError,
     serve::ServeError,
@@ -89,17 +89,13 @@ fn draw(args: &cli::Draw) -> Result<(), Failure> {
     let positions = list.check(args.winners)?;
     let checked = check(&args.file, &args.which, args.json)?;
     let winners = list.winners(&checked.output, positions);
-    let drawn = Winners::new(&checked, &args.which, &list, winners);
+    let drawn = Winners::new(&checked, &list, winners);
     print(&drawn, args.json, Winners::table);
     Ok(())
 }
 
 /// Checks a file, and prints the reason as JSON too where it does not hold.
-fn check(
-    path: &std::path::Path,
-    which: &cli::Which,
-    json: bool,
-) -> Result<Checked, Failure> {
+fn check(path: &std::path::Path, which: &cli::Which, json: bool) -> Result<Checked, Failure> {
     let checked = Checked::load(path, which.roster_id, &purpose(&which.purpose), which.slot);
     if let Err(error) = &checked
         && error.is_invalid()

@@ -83,7 +83,7 @@ pub(crate) async fn draw(
         let (reply, _answer) = oneshot::channel();
         commands.send((Command::Start, reply)).await.map_err(|_| RunError::Disconnected)?;
     }
-    let all = usize::from(session.roster().size()).saturating_mul(3);
+    let all = session.roster().size().saturating_mul(3);
     bar.start(all, "answers");
 
     let (mut faults, mut dealt, mut answers) = (0_u64, BTreeSet::new(), 0_usize);

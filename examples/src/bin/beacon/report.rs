@@ -95,19 +95,28 @@ impl Ran {
         let how = if self.simulated { "simulated servers" } else { "servers, each a process" };
         let mut rows = Rows::new();
         rows.add("output", output);
-        rows.add("roster id", format!("{roster_id}\nkeep it apart from the file: it says whose draw it is"));
+        rows.add(
+            "roster id",
+            format!("{roster_id}\nkeep it apart from the file: it says whose draw it is"),
+        );
         for round in &self.rounds {
             rows.add(&format!("slot {}", round.slot), round.line(self.simulated));
         }
-        rows.add("file", format!(
-            "{file}, {}, verified in {:.1} ms",
-            size(u64::try_from(*bytes).unwrap_or(u64::MAX)),
-            self.verified_in * 1e3,
-        ));
-        rows.add("keys", match &self.kept {
-            Some(dir) => format!("in {dir}, for the slots that come"),
-            None => "gone, and the roster with them".into(),
-        });
+        rows.add(
+            "file",
+            format!(
+                "{file}, {}, verified in {:.1} ms",
+                size(u64::try_from(*bytes).unwrap_or(u64::MAX)),
+                self.verified_in * 1e3,
+            ),
+        );
+        rows.add(
+            "keys",
+            match &self.kept {
+                Some(dir) => format!("in {dir}, for the slots that come"),
+                None => "gone, and the roster with them".into(),
+            },
+        );
         let purpose = quoted(purpose);
         format!(
             "drawn: slot {slot} of {purpose}, by {servers} {how}\n\n{}\n\nVerify it:\n  beacon verify \
@@ -175,11 +184,20 @@ impl Verified {
         rows.add("servers", format!(
             "{servers} of the roster, each with proofs of possession; up to {faulty} may be faulty"
         ));
-        rows.add("groups", format!("{groups}, dealt by roster, purpose, slot and the prior {}", self.prior));
-        rows.add("deals", format!("{deals} chosen, more than a third of {servers}, and all verify"));
-        rows.add("quorum", format!(
-            "{acknowledged} signed the choice before any share was opened, and {quorum} had to"
-        ));
+        rows.add(
+            "groups",
+            format!("{groups}, dealt by roster, purpose, slot and the prior {}", self.prior),
+        );
+        rows.add(
+            "deals",
+            format!("{deals} chosen, more than a third of {servers}, and all verify"),
+        );
+        rows.add(
+            "quorum",
+            format!(
+                "{acknowledged} signed the choice before any share was opened, and {quorum} had to"
+            ),
+        );
         rows.add("shares", format!("{shares}, enough in each group, and all verify"));
         format!(
             "valid: slot {} of {}, {} bytes\n\n{}",

@@ -15,7 +15,7 @@ use randhound::{
 
 use crate::{
     Failure, cli,
-    keys::{self, Cast, KeysError, Town},
+    keys::{self, Cast, Town},
     processes, purpose,
     report::{Ran, Round},
     runtime,
@@ -39,8 +39,7 @@ pub(crate) enum RunError {
     #[error("{gone} of {servers} servers cannot be gone; see --absent and --kill")]
     Gone { gone: u32, servers: u16 },
     #[error(
-        "not drawn: {0}; more than a third of the servers missing is too many, and fewer may be in \
-         small groups. The slot is lost unless its own servers complete it: with --dir, run the \
+        "not drawn: {0}; have more servers take part, or take larger groups; with --dir, run the \
          same again once they are back"
     )]
     Aborted(Abort),
@@ -163,7 +162,8 @@ pub(crate) fn run(args: &cli::Run) -> Result<(), Failure> {
             prior,
         };
         let session = Session::new(cast.committee.clone(), &terms)?;
-        let use_of = if slot < slots.last { ", whose output only seeds the groups of slot 1" } else { "" };
+        let use_of =
+            if slot < slots.last { ", whose output only seeds the groups of slot 1" } else { "" };
         bar.say(&format!("slot {slot}{use_of}: {} groups", session.groups().len()));
         let client = client::Setup {
             session: session.clone(),

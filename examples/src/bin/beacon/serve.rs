@@ -14,7 +14,9 @@ use std::{
 use cosi::{
     keys::{KeyError, PeerId, PublicKey, PublicKeyBytes, SigningKey},
     machine::Cx,
-    tokio::{Clock as _, Disk, DiskError, Journal as _, Notice, SystemClock, Tcp, run as drive, tcp},
+    tokio::{
+        Clock as _, Disk, DiskError, Journal as _, Notice, SystemClock, Tcp, run as drive, tcp,
+    },
 };
 use examples::{entropy, files::hex};
 use pvss::{Scheme, ShareSecret};
@@ -63,10 +65,18 @@ pub(crate) enum NetworkError {
 
 /// Why a journal is of no use.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {why}", path.display())]
-pub(crate) struct JournalError {
-    path: PathBuf,
-    why: DiskError,
+#[non_exhaustive]
+pub(crate) enum JournalError {
+    #[error("{}: {why}", path.display())]
+    Disk { path: PathBuf, why: DiskError },
+    #[error(
+        "{} is of this slot on other terms; a slot is drawn once, so give the --group-size and the \
+         --after of the first time, or draw the next slot",
+        .0.display()
+    )]
+    Taken(PathBuf),
+    #[error("{} is in use; another `beacon run` has this --dir, so wait for it", .0.display())]
+    Busy(PathBuf),
 }
 
 /// A party's journal of one slot. It is of one session: on other terms, say with groups of another
@@ -85,13 +95,15 @@ pub(crate) async fn journal(
     let label = format!("beacon {who} in session {session} after {prior}");
     match Disk::open(&path, label).await {
         Ok(disk) => Ok((path, disk)),
-        Err(why) => Err(JournalError { path, why }),
+        Err(DiskError::Foreign(_)) => Err(JournalError::Taken(path)),
+        Err(DiskError::Locked) => Err(JournalError::Busy(path)),
+        Err(why) => Err(broken(path, why)),
     }
 }
 
 /// An error of a journal that was open.
 pub(crate) const fn broken(path: PathBuf, why: DiskError) -> JournalError {
-    JournalError { path, why }
+    JournalError::Disk { path, why }
 }
 
 /// A network of all servers and the client, without addresses.
@@ -149,8 +161,7 @@ pub(crate) async fn run(args: &cli::Serve) -> Result<(), ServeError> {
     let machine = Server::restore(setup, records, &mut Cx::new(clock.now(), &mut rng))?;
     let (_commands, orders) = mpsc::channel(1);
     let (news, mut notices) = mpsc::channel(16);
-    let mut running =
-        std::pin::pin!(drive(machine, network, disk, clock, rng, orders, news));
+    let mut running = std::pin::pin!(drive(machine, network, disk, clock, rng, orders, news));
     let mut lines = lines();
     loop {
         tokio::select! {

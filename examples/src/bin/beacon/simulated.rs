@@ -5,9 +5,7 @@ use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use cosi::{
     keys::Seed,
     machine::{Fault, Time},
-    sim::{
-        Application, Boundary, Cpu, Crash, Latency, Network, Simulation, When,
-    },
+    sim::{Application, Boundary, Cpu, Crash, Latency, Network, Simulation, When},
 };
 use curve25519_dalek::rand_core::Rng as _;
 use examples::{Bar, entropy};

@@ -39,11 +39,7 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    pub(crate) fn of(
-        args: &cli::Run,
-        cast: &Cast,
-        purpose: &[u8; 32],
-    ) -> Result<Self, SlotError> {
+    pub(crate) fn of(args: &cli::Run, cast: &Cast, purpose: &[u8; 32]) -> Result<Self, SlotError> {
         let Some(path) = &args.after else { return Self::from_zero(args.slot.unwrap_or(1)) };
         let roster = cast.committee.roster().id().0;
         let checked = Checked::load_any_slot(path, roster, purpose).map_err(SlotError::After)?;
