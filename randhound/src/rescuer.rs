@@ -154,12 +154,16 @@ pub type RescuerStep = Step<Message, Event, Never, Peer>;
 /// # let (retry, patience) = (Duration::from_secs(1), Duration::from_secs(10));
 /// # let setup = client::Setup { session: session.clone(), key, retry, grace: retry, patience };
 /// # let (mut client, _) = Client::restore(setup, [], &mut cx)?;
+/// # let receives = |to: &To<Peer>, peer: &Peer| match to {
+/// #     To::One(one) => one == peer,
+/// #     To::Some(peers) => peers.contains(peer),
+/// #     To::All => true,
+/// # };
 /// # let (_, held) = client.handle_command(&mut cx, client::Command::Start)?.into_records();
 /// # let mut sent = held.release().messages;
 /// // The client shows its certificate to the servers, takes their shares, and falls silent.
 /// while let Some((to, message)) = sent.pop() {
-///     let To::Some(peers) = to else { continue };
-///     for (peer, server) in servers.iter_mut().filter(|(peer, _)| peers.contains(peer)) {
+///     for (peer, server) in servers.iter_mut().filter(|(peer, _)| receives(&to, peer)) {
 ///         let (_, held) =
 ///             server.handle_message(&mut cx, Peer::Client, message.clone()).into_records();
 ///         for (_, reply) in held.release().messages {
@@ -175,12 +179,12 @@ pub type RescuerStep = Step<Message, Event, Never, Peer>;
 /// let mut sent = held.release().messages;
 /// let mut finished = None;
 /// while let Some((to, message)) = sent.pop() {
-///     let To::Some(peers) = to else { continue };
-///     for (peer, server) in servers.iter_mut().filter(|(peer, _)| peers.contains(peer)) {
+///     for (peer, server) in servers.iter_mut().filter(|(peer, _)| receives(&to, peer)) {
 ///         let (_, held) =
 ///             server.handle_message(&mut cx, Peer::Guest(0), message.clone()).into_records();
 ///         for (_, reply) in held.release().messages {
-///             let output = rescuer.handle_message(&mut cx, *peer, reply).release();
+///             let step = rescuer.handle_message(&mut cx, *peer, reply);
+///             let output = step.into_records().1.release();
 ///             sent.extend(output.messages);
 ///             finished = output.events.into_iter().next().or(finished);
 ///         }

@@ -1,4 +1,4 @@
-//! A session's client and servers as nodes of one kind, for [`cosi::sim`].
+//! A session's client, servers and rescuers as nodes of one kind, for [`cosi::sim`].
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -62,28 +62,32 @@ use alloc::vec::Vec;
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
     impl_machine,
-    machine::{Cx, Step, Time},
+    machine::{Cx, Never, Step, Time},
 };
 
-use crate::{Client, Message, Peer, Server, client, server};
+use crate::{Client, Message, Peer, Rescuer, Server, client, rescuer, server};
 
-/// A client, or a server.
+/// A client, a server, or a rescuer.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "few of them, and never moved in bulk")]
 pub enum Node {
     /// The client.
     Client(Client),
     /// A server.
     Server(Server),
+    /// A rescuer.
+    Rescuer(Rescuer),
 }
 
 /// What a node is made of.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "few of them, and never moved in bulk")]
 pub enum Setup {
     /// A client is.
     Client(client::Setup),
     /// A server is.
     Server(server::Setup),
+    /// A rescuer is.
+    Rescuer(rescuer::Setup),
 }
 
 /// What the application asks of a node.
@@ -91,19 +95,22 @@ pub enum Setup {
 pub enum Command {
     /// Of the client.
     Client(client::Command),
+    /// Of a rescuer.
+    Rescuer(rescuer::Command),
 }
 
 /// What a node tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "told once a session")]
 pub enum Event {
     /// The client tells.
     Client(client::Event),
     /// A server tells.
     Server(server::Event),
+    /// A rescuer tells.
+    Rescuer(rescuer::Event),
 }
 
-/// What a node must not forget.
+/// What a node must not forget. A rescuer may forget everything.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[expect(clippy::large_enum_variant, reason = "three a session")]
 pub enum Record {
@@ -120,6 +127,9 @@ pub enum Error {
     /// By the client.
     #[error(transparent)]
     Client(#[from] client::Error),
+    /// By a rescuer.
+    #[error(transparent)]
+    Rescuer(#[from] rescuer::Error),
     /// The node is none that takes this command.
     #[error("the command is for a node of another kind; give it to that")]
     Role,
@@ -161,6 +171,10 @@ fn of_server(child: server::ServerStep) -> NodeStep {
     own(child, Event::Server, Record::Server)
 }
 
+fn of_rescuer(child: rescuer::RescuerStep) -> NodeStep {
+    own(child, Event::Rescuer, |never: Never| match never {})
+}
+
 impl Node {
     /// The node that wrote `records`.
     pub fn restore(
@@ -188,6 +202,12 @@ impl Node {
                 let (server, step) = Server::restore(setup, records, cx)?;
                 (Self::Server(server), of_server(step))
             }
+            Setup::Rescuer(setup) => {
+                if records.count() > 0 {
+                    return Err(SetupError::Role);
+                }
+                (Self::Rescuer(Rescuer::new(setup)), Step::none())
+            }
         })
     }
 
@@ -196,6 +216,7 @@ impl Node {
         match self {
             Self::Client(client) => of_client(client.handle_message(cx, from, message)),
             Self::Server(server) => of_server(server.handle_message(cx, from, message)),
+            Self::Rescuer(rescuer) => of_rescuer(rescuer.handle_message(cx, from, message)),
         }
     }
 
@@ -205,7 +226,12 @@ impl Node {
             (Self::Client(client), Command::Client(command)) => {
                 Ok(of_client(client.handle_command(cx, command)?))
             }
-            (Self::Server(_), Command::Client(_)) => Err(Error::Role),
+            (Self::Rescuer(rescuer), Command::Rescuer(command)) => {
+                Ok(of_rescuer(rescuer.handle_command(cx, command)?))
+            }
+            (Self::Server(_), _)
+            | (Self::Client(_), Command::Rescuer(_))
+            | (Self::Rescuer(_), Command::Client(_)) => Err(Error::Role),
         }
     }
 
@@ -214,6 +240,7 @@ impl Node {
         match self {
             Self::Client(client) => of_client(client.handle_timeout(cx)),
             Self::Server(server) => of_server(server.handle_timeout(cx)),
+            Self::Rescuer(rescuer) => of_rescuer(rescuer.handle_timeout(cx)),
         }
     }
 
@@ -222,6 +249,7 @@ impl Node {
         match self {
             Self::Client(client) => client.next_timeout(),
             Self::Server(server) => server.next_timeout(),
+            Self::Rescuer(rescuer) => rescuer.next_timeout(),
         }
     }
 }

@@ -24,6 +24,7 @@ mod quotas;
 mod reach;
 mod reference;
 mod ros;
+mod rounds;
 mod scripted;
 mod sessions;
 mod singles;

@@ -1,5 +1,7 @@
 //! What a client does with what servers say, and with its own records.
 
+use std::time::Duration;
+
 use cosi::machine::{Cx, FaultKind, Step, Time, To};
 use randhound::{
     Client, Message, Peer,
@@ -34,7 +36,12 @@ fn a_client_keeps_to_the_choice_that_it_recorded() {
     let (mut records, _) = client.handle_command(&mut cx, Command::Start).unwrap().into_records();
     assert_eq!(records, [Record::Started]);
     assert_eq!(say(&mut client, &mut cx, &deals[2], &world), []);
-    let chosen = say(&mut client, &mut cx, &deals[3], &world);
+    assert_eq!(say(&mut client, &mut cx, &deals[3], &world), [], "too few offered");
+    assert_eq!(say(&mut client, &mut cx, &deals[1], &world), [], "others may yet deal");
+    let later = client.next_timeout().unwrap();
+    assert_eq!(later, Time::at(Duration::from_millis(200)));
+    let step = client.handle_timeout(&mut Cx::new(later, &mut crate::common::rng(2)));
+    let (chosen, _) = step.into_records();
     let [Record::Chosen(choice, _)] = &chosen[..] else { panic!("{chosen:?}") };
     assert_eq!(choice.what.dealers.iter().collect::<Vec<_>>(), [2, 3]);
     let choice = choice.clone();

@@ -2,9 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
-    impl_machine,
     keys::{Seed, SigningKey},
     machine::{Cx, Output, Step, Time, To},
     roster::{Index, Member, Roster},
@@ -13,12 +11,15 @@ use cosi::{
 use curve25519_dalek::rand_core::CryptoRng;
 use pvss::{Scheme, ShareKeys, ShareSecret};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+pub(crate) use randhound::sim::{
+    Command as NodeCommand, Error as NodeError, Event as NodeEvent, Node, Setup as NodeSetup,
+};
 use randhound::{
-    Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, client,
+    Client, Committee, Message, Peer, Randomness, Server, Session, Terms, Transcript, Void, client,
     coded::Coded,
     draw,
     message::{Ask, ByClient, Dealing, Deals, Said, Shown, Statement},
-    server,
+    rescuer, server,
 };
 
 pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
@@ -32,6 +33,8 @@ pub(crate) struct World {
     pub(crate) secrets: Vec<Arc<ShareSecret>>,
     pub(crate) client: SigningKey,
     pub(crate) terms: Terms,
+    /// What opens the terms' attempt.
+    pub(crate) void: Option<Void>,
 }
 
 pub(crate) fn world(servers: u16, group_size: u16) -> World {
@@ -61,7 +64,7 @@ pub(crate) fn world(servers: u16, group_size: u16) -> World {
         group_size,
         prior: [5; 32],
     };
-    World { committee, keys, secrets, client, terms }
+    World { committee, keys, secrets, client, terms, void: None }
 }
 
 impl World {
@@ -79,7 +82,7 @@ impl World {
             index: self.index(at),
             key: self.keys[usize::from(at)].clone(),
             secret: self.secrets[usize::from(at)].clone(),
-            void: None,
+            void: self.void.clone(),
         }
     }
 
@@ -89,6 +92,14 @@ impl World {
             key: self.client.clone(),
             retry: Duration::from_millis(400),
             grace: Duration::from_millis(200),
+            patience: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) fn rescuer_setup(&self) -> rescuer::Setup {
+        rescuer::Setup {
+            session: self.session(),
+            retry: Duration::from_millis(400),
             patience: Duration::from_secs(10),
         }
     }
@@ -229,119 +240,4 @@ pub(crate) fn deal_again(
 
 pub(crate) fn released<M, E, R, P>(step: Step<M, E, R, P>) -> Output<M, E, P> {
     step.into_records().1.release()
-}
-
-/// A node of a session's network.
-pub(crate) enum Node {
-    Client(Client),
-    Server(Server),
-}
-
-#[derive(Clone)]
-pub(crate) enum NodeSetup {
-    Client(client::Setup),
-    Server(server::Setup),
-}
-
-#[derive(Debug, Clone, PartialEq, BorshSerialize, BorshDeserialize)]
-pub(crate) enum NodeRecord {
-    Client(client::Record),
-    Server(server::Record),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum NodeEvent {
-    Client(client::Event),
-    Server(server::Event),
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct NodeError(String);
-
-type NodeStep = Step<Message, NodeEvent, NodeRecord, Peer>;
-
-fn of_client(child: client::ClientStep) -> NodeStep {
-    let mut step = Step::none();
-    let events = step.absorb(child, |message| message, NodeRecord::Client);
-    events.into_iter().fold(step, |step, event| step.event(NodeEvent::Client(event)))
-}
-
-fn of_server(child: server::ServerStep) -> NodeStep {
-    let mut step = Step::none();
-    let events = step.absorb(child, |message| message, NodeRecord::Server);
-    events.into_iter().fold(step, |step, event| step.event(NodeEvent::Server(event)))
-}
-
-impl Node {
-    fn handle_message(&mut self, cx: &mut Cx<'_>, from: Peer, message: Message) -> NodeStep {
-        match self {
-            Self::Client(client) => of_client(client.handle_message(cx, from, message)),
-            Self::Server(server) => of_server(server.handle_message(cx, from, message)),
-        }
-    }
-
-    fn handle_command(
-        &mut self,
-        cx: &mut Cx<'_>,
-        command: client::Command,
-    ) -> Result<NodeStep, NodeError> {
-        match self {
-            Self::Client(client) => client
-                .handle_command(cx, command)
-                .map(of_client)
-                .map_err(|error| NodeError(error.to_string())),
-            Self::Server(_) => Err(NodeError("a server has no commands".into())),
-        }
-    }
-
-    fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> NodeStep {
-        match self {
-            Self::Client(client) => of_client(client.handle_timeout(cx)),
-            Self::Server(server) => of_server(server.handle_timeout(cx)),
-        }
-    }
-
-    fn next_timeout(&self) -> Option<Time> {
-        match self {
-            Self::Client(client) => client.next_timeout(),
-            Self::Server(server) => server.next_timeout(),
-        }
-    }
-
-    fn restore(
-        setup: NodeSetup,
-        records: impl IntoIterator<Item = NodeRecord>,
-        cx: &mut Cx<'_>,
-    ) -> Result<(Self, NodeStep), NodeError> {
-        let records = records.into_iter();
-        match setup {
-            NodeSetup::Client(setup) => {
-                let records = records.map(|record| match record {
-                    NodeRecord::Client(record) => record,
-                    NodeRecord::Server(_) => panic!("a server's record"),
-                });
-                let (client, step) = Client::restore(setup, records, cx)
-                    .map_err(|error| NodeError(error.to_string()))?;
-                Ok((Self::Client(client), of_client(step)))
-            }
-            NodeSetup::Server(setup) => {
-                let records = records.map(|record| match record {
-                    NodeRecord::Server(record) => record,
-                    NodeRecord::Client(_) => panic!("a client's record"),
-                });
-                let (server, step) = Server::restore(setup, records, cx)
-                    .map_err(|error| NodeError(error.to_string()))?;
-                Ok((Self::Server(server), of_server(step)))
-            }
-        }
-    }
-}
-
-impl_machine! {
-    Node {
-        Peer = Peer, Message = Message, Command = client::Command, Event = NodeEvent,
-        Record = NodeRecord, Error = NodeError
-    }
-    restore { Config = NodeSetup, RestoreError = NodeError }
 }

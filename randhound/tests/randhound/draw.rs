@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use cosi::machine::{Cx, FaultKind, Step, Time};
 use randhound::{
-    Draw, Session, Terms,
-    draw::{Command, Error, Event, Message, Record, SetupError},
+    AttemptError, Draw, Session, Terms,
+    draw::{Command, Error, Event, Message, Record, Setup, SetupError},
 };
 
 use crate::{
@@ -400,13 +400,14 @@ fn a_draw_refuses_what_is_not_its_own() {
         let records: Vec<_> = records.iter().map(|record| (*record).clone()).collect();
         assert_eq!(refused(setup(), &records), foreign, "{records:?}");
     }
-    let terms = Terms { attempt: 1, ..world.terms.clone() };
-    let mut second = setup();
-    second.session = Session::new(world.committee.clone(), &terms).unwrap();
-    assert_eq!(
-        refused(second.clone(), &mine),
-        foreign,
-        "no second attempt from the slot's journal"
-    );
-    assert_eq!(refused(second, &mine[..1]), foreign);
+    let with = |terms| {
+        let session = Session::new(world.committee.clone(), &terms).unwrap();
+        Setup { session, ..setup() }
+    };
+    let other = with(Terms { slot: 4, ..world.terms.clone() });
+    assert_eq!(refused(other.clone(), &mine), foreign, "no other slot from the slot's journal");
+    assert_eq!(refused(other, &mine[..1]), foreign);
+    let second = with(Terms { attempt: 1, ..world.terms.clone() });
+    let closed = SetupError::Attempt(AttemptError::Closed(1));
+    assert_eq!(refused(second, &[]), closed, "what consensus decides is never void");
 }

@@ -19,16 +19,16 @@ use crate::{
 #[test]
 fn a_client_that_withholds_what_it_dislikes_breaks_published() {
     let mut world = world(4, 4);
-    let liked = (0..).find_map(|attempt| {
-        world.terms.attempt = attempt;
+    let liked = (0..).find_map(|slot| {
+        world.terms.slot = slot;
         let (output, transcript) = world.run();
         (output.0[0] >= 248).then_some((output, transcript))
     });
     let (output, transcript) = liked.unwrap();
-    // The verifier takes the attempt from the transcript, and sees one honest run.
-    let terms = Terms { attempt: transcript.config.attempt, ..world.terms.clone() };
+    // The verifier takes the slot from the transcript, and sees one honest run.
+    let terms = Terms { slot: transcript.config.slot, ..world.terms.clone() };
     assert_eq!(transcript.verify(&world.committee, &terms), Ok(output));
-    assert_ne!(terms.attempt, 0, "the adversary chose the output");
+    assert_ne!(terms.slot, 0, "the adversary chose the output");
 }
 
 /// The same leader in a draw. It makes two choices and tries to learn what either yields.

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and holds few things"
 )]
 
+mod acknowledging;
 mod attacks;
 mod clients;
 mod common;
@@ -18,6 +19,13 @@ mod formats;
 mod net;
 mod publications;
 mod published;
+mod rescue;
+mod rescuers;
 mod run;
 mod servers;
+mod stage;
+mod strategies;
+mod table;
 mod transcripts;
+mod void;
+mod withholding;

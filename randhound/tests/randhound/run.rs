@@ -13,27 +13,28 @@ use cosi::{
 use curve25519_dalek::rand_core::CryptoRng;
 use randhound::{
     Message, Peer, Randomness, Session, Terms, Transcript, blame,
-    client::{Abort, Command, Event},
+    client::{self, Abort, Event},
 };
 
-use crate::common::{Node, NodeError, NodeEvent, NodeSetup, World, deal_again, world};
+use crate::common::{Node, NodeCommand, NodeError, NodeEvent, NodeSetup, World, deal_again, world};
 
 #[derive(Default)]
-struct Seen {
-    finished: Vec<(Randomness, Transcript)>,
-    aborted: Vec<Abort>,
-    faults: Vec<Fault<Peer>>,
+pub(crate) struct Seen {
+    pub(crate) finished: Vec<(Randomness, Transcript)>,
+    pub(crate) aborted: Vec<Abort>,
+    pub(crate) faults: Vec<Fault<Peer>>,
 }
 
 impl Application<Node> for Seen {
-    fn on_event(&mut self, _: Peer, _: Time, event: NodeEvent, _: &mut Vec<Command>) {
+    fn on_event(&mut self, _: Peer, _: Time, event: NodeEvent, _: &mut Vec<NodeCommand>) {
         match event {
             NodeEvent::Client(Event::Finished(output, transcript)) => {
                 self.finished.push((output, transcript));
             }
             NodeEvent::Client(Event::Aborted(why)) => self.aborted.push(why),
-            NodeEvent::Client(event) => panic!("{event:?}"),
             NodeEvent::Server(_) => {}
+            NodeEvent::Client(event) => panic!("{event:?}"),
+            NodeEvent::Rescuer(event) => panic!("{event:?}"),
         }
     }
     fn on_fault(&mut self, _: Peer, _: Time, fault: Fault<Peer>) {
@@ -44,18 +45,18 @@ impl Application<Node> for Seen {
     }
 }
 
-fn network(world: &World, network: Network) -> Simulation<Node, Seen> {
+pub(crate) fn network(world: &World, network: Network) -> Simulation<Node, Seen> {
     let mut simulation = Simulation::new(network, Seen::default());
     simulation.add(Peer::Client, NodeSetup::Client(world.client_setup()));
     for index in world.committee.roster().indices() {
         let setup = world.server_setup(index.get());
         simulation.add(Peer::Server(index), NodeSetup::Server(setup));
     }
-    simulation.command(Time::default(), Peer::Client, Command::Start);
+    simulation.command(Time::default(), Peer::Client, NodeCommand::Client(client::Command::Start));
     simulation
 }
 
-fn run(simulation: &mut Simulation<Node, Seen>) -> Outcome {
+pub(crate) fn run(simulation: &mut Simulation<Node, Seen>) -> Outcome {
     let over = |simulation: &Simulation<Node, Seen>| {
         let seen = simulation.application();
         !seen.finished.is_empty() || !seen.aborted.is_empty()
@@ -64,7 +65,7 @@ fn run(simulation: &mut Simulation<Node, Seen>) -> Outcome {
 }
 
 /// Runs to an output that a third party accepts.
-fn finish(world: &World, simulation: &mut Simulation<Node, Seen>) -> Randomness {
+pub(crate) fn finish(world: &World, simulation: &mut Simulation<Node, Seen>) -> Randomness {
     assert_eq!(run(simulation), Outcome::Done);
     let seen = simulation.application();
     assert_eq!(seen.aborted, []);
@@ -185,7 +186,7 @@ impl Adversary<Node> for Bad {
     }
 }
 
-fn bytes(rng: &mut dyn CryptoRng, len: usize) -> Vec<u8> {
+pub(crate) fn bytes(rng: &mut dyn CryptoRng, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     rng.fill_bytes(&mut bytes);
     bytes

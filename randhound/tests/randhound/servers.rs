@@ -9,7 +9,7 @@ use cosi::{
 };
 use pvss::{Chosen, verify_shares};
 use randhound::{
-    Client, Message, Peer, Server, Session, Statement, Terms, blame, client,
+    AttemptError, Client, Message, Peer, Server, Session, Statement, Terms, blame, client,
     message::{ByClient, Dealing, Deals, Decision, Said, Shown, root},
     server,
 };
@@ -97,6 +97,11 @@ fn a_second_draw_in_one_slot_is_refused() {
     let setup = server::Setup { session, ..world.server_setup(0) };
     let mut rng = rng(6);
     let mut cx = Cx::new(Time::default(), &mut rng);
+    let refused = Server::restore(setup, records.clone(), &mut cx).unwrap_err();
+    assert_eq!(refused, server::SetupError::Attempt(AttemptError::Closed(1)));
+    let terms = Terms { slot: 4, ..world.terms.clone() };
+    let session = Session::new(world.committee.clone(), &terms).unwrap();
+    let setup = server::Setup { session, ..world.server_setup(0) };
     let refused = Server::restore(setup, records, &mut cx).unwrap_err();
     assert_eq!(refused, server::SetupError::Foreign);
 
