@@ -16,6 +16,7 @@ use randhound::{
 
 use crate::{
     common::{World, dealings, rng, world},
+    formats::pinned,
     transcripts::Whatever,
 };
 
@@ -204,4 +205,18 @@ fn a_client_that_grinds_the_prior_has_nothing_to_publish() {
     let forged = Publication { prior: ground.prior, ..sound };
     let refused = forged.verify(roster, purpose, *slot).unwrap_err();
     assert!(matches!(refused, PublicationError::Transcript(_)), "{refused}");
+}
+
+#[test]
+fn formats_are_pinned() {
+    let (world, candidates) = candidates(4, 4);
+    let (_, publication) = publish(&world, &candidates);
+    let found = [pinned(&candidates[0]), pinned(&publication)];
+    assert_eq!(found, ["2cfeb9e8969ca2a4", "8451fecca11672da"]);
+    // A number of members that the bytes do not have.
+    for members in [5, 65_536, 65_537, u32::MAX] {
+        let mut bytes = publication.encode();
+        bytes[..4].copy_from_slice(&members.to_le_bytes());
+        assert!(Publication::<cosi::Certificate>::decode(&bytes).is_err(), "{members}");
+    }
 }

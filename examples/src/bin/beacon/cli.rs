@@ -45,8 +45,10 @@ and fewer than a third of them are faulty.";
 const RUN_MORE: &str = "\
 Keys and journals are in a directory that is gone afterwards, and so is the roster, unless --dir
 keeps them. With --dir the same command run again, after a crash too, goes on where it was and ends
-with the same output, since no server deals twice in a slot:
-  beacon run --servers 16 --group-size 8 --purpose lottery --dir town --out 1.bin
+with the same output, since no server deals twice in a slot. In earnest, close the roster first, and
+draw slot 1 once the roster's id and the list are public:
+  beacon run --servers 16 --group-size 8 --purpose lottery --dir town --slot 0 --out 0.bin
+  beacon run --servers 16 --group-size 8 --purpose lottery --dir town --after 0.bin --out 1.bin
   beacon run --servers 16 --group-size 8 --purpose lottery --dir town --after 1.bin --out 2.bin
 
 Exit codes:
