@@ -139,6 +139,7 @@ impl Cast {
             retry: Duration::from_secs(2),
             grace: Duration::from_secs(1),
             patience: Duration::from_secs(1000),
+            rounds: 2,
         };
         Client::restore(setup, records, cx).expect("its own records")
     }

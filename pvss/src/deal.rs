@@ -1,25 +1,30 @@
 //! Dealing a secret, and checking deals: alone, or many at once with blame.
 
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, iter};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
     domain::{DEAL, SHARE_BATCH},
     keys::PublicKeyBytes,
-    transcript::{Hash, HashRng, Transcript, fresh},
+    transcript::{Hash, Transcript, fresh},
     wire::Wire,
 };
-use curve25519_dalek::{RistrettoPoint, Scalar, rand_core::CryptoRng, traits::Identity};
+use curve25519_dalek::{
+    RistrettoPoint, Scalar,
+    rand_core::CryptoRng,
+    traits::{Identity, IsIdentity},
+};
 use zeroize::Zeroizing;
 
 use crate::{
     dhpvss,
-    group::{Terms, bisect, coefficient},
+    group::{MOST, Terms, bisect, coefficients},
     keys::{Scheme, ShareSecret},
-    schoenmakers,
+    parallel, schoenmakers,
     secret::Secret,
     sharing::{Sharing, SharingId},
+    wide::Wide,
 };
 
 /// A secret, shared: public, and checked by anybody. Authenticate it as its dealer's.
@@ -134,28 +139,36 @@ pub enum DealError {
     Proof,
 }
 
-/// The equations of a batch, summed up: the sum vanishes if every equation holds, and but with
-/// probability 2^−127 only then.
-pub(crate) struct Merged {
+/// The equations of deals of one sharing, summed up: a sum of all such sums vanishes if every
+/// equation holds, and but with probability 2^−127 only then.
+pub(crate) struct Merged<'a> {
     /// What the base of commitments is multiplied by: G for DHPVSS, else H.
-    pub(crate) base: Scalar,
+    pub(crate) base: Wide,
     /// What each share key is multiplied by.
-    pub(crate) keys: Vec<Scalar>,
+    pub(crate) keys: Vec<Wide>,
     /// All else.
-    pub(crate) terms: Terms,
+    pub(crate) terms: &'a mut Terms,
 }
 
-impl Merged {
-    fn vanish(mut self, sharing: &Sharing) -> bool {
-        self.terms.add(self.base, sharing.base());
+impl<'a> Merged<'a> {
+    fn new(sharing: &Sharing, terms: &'a mut Terms) -> Self {
+        let keys = sharing.keys().keys().map(|_| Wide::default()).collect();
+        Self { base: Wide::default(), keys, terms }
+    }
+
+    fn close(self, sharing: &Sharing) {
+        self.terms.add(self.base.reduce(), sharing.base());
         let keys = self.keys.iter().zip(sharing.keys().keys());
-        keys.for_each(|(scalar, key)| self.terms.add(*scalar, &key.point));
-        self.terms.vanish()
+        keys.for_each(|(scalar, key)| self.terms.add(scalar.reduce(), &key.point));
     }
 }
 
+/// A deal as it came: of this sharing, says its dealer.
+type Claim<'a> = (&'a Sharing, PublicKeyBytes, &'a Deal);
+
 /// A deal with its points decoded.
-struct Decoded {
+struct Decoded<'a> {
+    sharing: &'a Sharing,
     digest: [u8; 32],
     dealer: PublicKeyBytes,
     body: Body,
@@ -167,69 +180,142 @@ enum Body {
     Schoenmakers(schoenmakers::Decoded),
 }
 
-impl Decoded {
-    fn new(deal: &Deal, sharing: &Sharing, dealer: &PublicKeyBytes) -> Result<Self, DealError> {
+impl<'a> Decoded<'a> {
+    fn new((sharing, dealer, deal): Claim<'a>) -> Result<Self, DealError> {
         let body = match (deal, sharing.keys().scheme()) {
             (Deal::Dhpvss(deal), Scheme::Dhpvss) => {
-                Body::Dhpvss(dhpvss::Decoded::new(deal, sharing, dealer)?)
+                Body::Dhpvss(dhpvss::Decoded::new(deal, sharing, &dealer)?)
             }
             (Deal::Schoenmakers(deal), Scheme::Schoenmakers) => {
-                Body::Schoenmakers(schoenmakers::Decoded::new(deal, sharing, dealer)?)
+                Body::Schoenmakers(schoenmakers::Decoded::new(deal, sharing, &dealer)?)
             }
             (Deal::Dhpvss(_), Scheme::Schoenmakers) | (Deal::Schoenmakers(_), Scheme::Dhpvss) => {
                 return Err(DealError::Scheme);
             }
         };
-        let digest = Hash::new(DEAL).fixed(dealer).bytes(&deal.encode()).digest();
-        Ok(Self { digest, dealer: *dealer, body })
+        let digest = Hash::new(DEAL).fixed(&dealer).bytes(&deal.encode()).digest();
+        Ok(Self { sharing, digest, dealer, body })
     }
 
-    fn verified(self, sharing: &Sharing) -> VerifiedDeal {
-        let Self { digest, dealer, body } = self;
+    fn verified(self) -> VerifiedDeal {
+        let Self { sharing, digest, dealer, body } = self;
         let (ephemeral, shares) = match body {
             Body::Dhpvss(deal) => (deal.ephemeral, deal.shares),
             Body::Schoenmakers(deal) => (RistrettoPoint::identity(), deal.shares),
         };
         VerifiedDeal { sharing: sharing.id(), dealer, digest, ephemeral, shares }
     }
+
+    /// About how many points it adds to a sum.
+    fn points(&self) -> usize {
+        match &self.body {
+            Body::Dhpvss(deal) => deal.points(),
+            Body::Schoenmakers(deal) => deal.points(),
+        }
+    }
 }
 
 /// Whether all these deals hold. Each equation has a coefficient of its own, drawn from the
 /// statement and every byte of every deal: of two equations under one, two errors could cancel.
-fn hold(sharing: &Sharing, deals: &[&Decoded]) -> bool {
-    let seed = Hash::new(SHARE_BATCH).fixed(&sharing.id().0);
-    let mut rng = HashRng::new(deals.iter().fold(seed, |seed, deal| seed.fixed(&deal.digest)));
-    let keys = sharing.keys().keys().map(|_| Scalar::ZERO).collect();
-    let mut merged = Merged { base: Scalar::ZERO, keys, terms: Terms::default() };
-    for deal in deals {
-        match &deal.body {
-            Body::Dhpvss(deal) => deal.merge(|| coefficient(&mut rng), &mut merged),
-            Body::Schoenmakers(deal) => deal.merge(|| coefficient(&mut rng), &mut merged),
+fn hold(deals: &[&Decoded<'_>]) -> bool {
+    let seed = deals.iter().fold(Hash::new(SHARE_BATCH), |seed, deal| {
+        seed.fixed(&deal.sharing.id().0).fixed(&deal.digest)
+    });
+    let seed = seed.wide();
+    let most = deals.iter().map(|deal| deal.points()).max().unwrap_or_default();
+    let part = MOST.checked_div(most).unwrap_or_default().max(1);
+    let numbered: Vec<_> = (0..).zip(deals.iter().copied()).collect();
+    let parts = parallel::map(numbered.chunks(part).collect(), |part| sum(&seed, part));
+    parts.into_iter().sum::<RistrettoPoint>().is_identity()
+}
+
+/// The sum of the equations of some deals of a batch, each with its number there.
+fn sum(seed: &[u8; 64], deals: &[(u64, &Decoded<'_>)]) -> RistrettoPoint {
+    let mut terms = Terms::default();
+    for group in deals.chunk_by(|(_, one), (_, next)| one.sharing == next.sharing) {
+        let Some((_, Decoded { sharing, .. })) = group.first() else { continue };
+        let mut merged = Merged::new(sharing, &mut terms);
+        for (number, deal) in group {
+            let seed = Hash::new(SHARE_BATCH).fixed(seed).number(*number);
+            match &deal.body {
+                Body::Dhpvss(deal) => deal.merge(coefficients(seed), &mut merged),
+                Body::Schoenmakers(deal) => deal.merge(coefficients(seed), &mut merged),
+            }
         }
+        merged.close(sharing);
     }
-    merged.vanish(sharing)
+    terms.sum()
+}
+
+fn check(claims: Vec<Claim<'_>>) -> Vec<Result<VerifiedDeal, DealError>> {
+    let deals = parallel::map(claims, Decoded::new);
+    let sound: Vec<_> = deals.iter().flatten().collect();
+    let verdicts = bisect(sound.len(), &|range| sound.get(range).is_some_and(hold));
+    let mut verdicts = verdicts.into_iter();
+    let verdict = |deal: Result<Decoded<'_>, _>| {
+        let deal = deal?;
+        let holds = verdicts.next().unwrap_or(false);
+        if holds { Ok(deal.verified()) } else { Err(DealError::Proof) }
+    };
+    deals.into_iter().map(verdict).collect()
 }
 
 /// Checks deals of one sharing at once, each with its dealer, to the same verdicts as one by one.
 ///
 /// The verdicts are in the order of the deals. A batch costs n + 1 points for the group, and n + 3
-/// a deal by DHPVSS or t + 3·n by Schoenmakers' scheme; each bad deal in it costs about log2 of the batch's size in further batches.
+/// a deal by DHPVSS or t + 3·n by Schoenmakers' scheme; each bad deal in it costs about log2 of
+/// the batch's size in further batches.
 pub fn verify_all<'a>(
     sharing: &Sharing,
     deals: impl IntoIterator<Item = (PublicKeyBytes, &'a Deal)>,
 ) -> Vec<Result<VerifiedDeal, DealError>> {
-    let deals = deals.into_iter().map(|(dealer, deal)| Decoded::new(deal, sharing, &dealer));
-    let deals: Vec<_> = deals.collect();
-    let sound: Vec<_> = deals.iter().flatten().collect();
-    let mut verdicts =
-        bisect(sound.len(), &|range| sound.get(range).is_some_and(|deals| hold(sharing, deals)))
-            .into_iter();
-    let verdict = |deal: Result<Decoded, _>| {
-        let deal = deal?;
-        let holds = verdicts.next().unwrap_or(false);
-        if holds { Ok(deal.verified(sharing)) } else { Err(DealError::Proof) }
-    };
-    deals.into_iter().map(verdict).collect()
+    check(deals.into_iter().map(|(dealer, deal)| (sharing, dealer, deal)).collect())
+}
+
+/// Checks deals of many sharings at once, to the same verdicts as [`verify_all`] of each: groups
+/// of one session, say, or sessions of one group.
+///
+/// The verdicts are in the order of the sharings, and of each one's deals. A point costs less the
+/// more of them there are, up to some thousands.
+///
+/// ```
+/// # use cosi::keys::Seed;
+/// # use pvss::{Scheme, ShareKeys, ShareSecret, Sharing, deal, verify_groups};
+/// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+/// # let mut rng = ChaCha20Rng::seed_from_u64(7);
+/// # let seeds = [1, 2, 3, 4].map(|seed| Seed::from_bytes([seed; 32]));
+/// # let owners = seeds.each_ref().map(|seed| *seed.signing_key().public());
+/// # let secrets = seeds.each_ref().map(|seed| ShareSecret::derive(seed, Scheme::Dhpvss));
+/// # let members = owners.iter().zip(&secrets);
+/// # let members = members.map(|(owner, own)| (*owner, own.register(owner, &mut rng)));
+/// # let keys = ShareKeys::new(Scheme::Dhpvss, members.collect::<Vec<_>>())?;
+/// let left = Sharing::new([7; 32], &keys.group([0, 1])?, 2)?;
+/// let right = Sharing::new([7; 32], &keys.group([2, 3])?, 2)?;
+/// let [alice, .., dave] = owners.map(|owner| owner.to_bytes());
+/// let (alices, _) = deal(&left, &alice, &secrets[0], &mut rng);
+/// let (daves, _) = deal(&right, &dave, &secrets[3], &mut rng);
+/// let verdicts = verify_groups([
+///     (&left, vec![(alice, &alices)]),
+///     (&right, vec![(dave, &daves), (alice, &alices)]),
+/// ]);
+/// assert!(verdicts[0][0].is_ok() && verdicts[1][0].is_ok() && verdicts[1][1].is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn verify_groups<'a, D>(
+    groups: impl IntoIterator<Item = (&'a Sharing, D)>,
+) -> Vec<Vec<Result<VerifiedDeal, DealError>>>
+where
+    D: IntoIterator<Item = (PublicKeyBytes, &'a Deal)>,
+{
+    let (mut claims, mut ends) = (Vec::new(), Vec::new());
+    for (sharing, deals) in groups {
+        claims.extend(deals.into_iter().map(|(dealer, deal)| (sharing, dealer, deal)));
+        ends.push(claims.len());
+    }
+    let starts = iter::once(0).chain(ends.iter().copied());
+    let sizes: Vec<_> = ends.iter().zip(starts).map(|(end, start)| end.abs_diff(start)).collect();
+    let mut verdicts = check(claims).into_iter();
+    sizes.into_iter().map(|size| verdicts.by_ref().take(size).collect()).collect()
 }
 
 impl Deal {
@@ -239,8 +325,8 @@ impl Deal {
         sharing: &Sharing,
         dealer: &PublicKeyBytes,
     ) -> Result<VerifiedDeal, DealError> {
-        let deal = Decoded::new(self, sharing, dealer)?;
-        if hold(sharing, &[&deal]) { Ok(deal.verified(sharing)) } else { Err(DealError::Proof) }
+        let deal = Decoded::new((sharing, *dealer, self))?;
+        if hold(&[&deal]) { Ok(deal.verified()) } else { Err(DealError::Proof) }
     }
 }
 
@@ -273,5 +359,20 @@ impl fmt::Debug for VerifiedDeal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("VerifiedDeal");
         fields.field("sharing", &self.sharing).field("dealer", &self.dealer).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_deal_is_made_of_is_erased() {
+        fn erased<T: zeroize::ZeroizeOnDrop>() {}
+        erased::<dhpvss::Drawn>();
+        erased::<schoenmakers::Drawn>();
+        erased::<Zeroizing<Vec<RistrettoPoint>>>();
+        erased::<ShareSecret>();
+        erased::<Secret>();
     }
 }

@@ -18,14 +18,12 @@ use core::mem;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{keys::PublicKeyBytes, transcript::Transcript, wire::BoundedVec};
-use curve25519_dalek::{
-    RistrettoPoint, Scalar, ristretto::CompressedRistretto, traits::IsIdentity,
-};
+use curve25519_dalek::{RistrettoPoint, Scalar, traits::IsIdentity};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     deal::{DealError, Merged, statement},
-    group::{PointBytes, Terms, decode_point, decode_scalar},
+    group::{PointBytes, Terms, compress_doubles, decode_point, decode_scalar},
     sharing::{MAX_TRUSTEES, Sharing, values},
     wide::Wide,
 };
@@ -83,10 +81,68 @@ fn advance(differences: &mut [Wide]) {
     }
 }
 
-fn weighted(weights: &[Scalar], points: impl Iterator<Item = RistrettoPoint>) -> RistrettoPoint {
+fn weighted<'a>(
+    weights: &[Scalar],
+    points: impl Iterator<Item = &'a RistrettoPoint>,
+) -> RistrettoPoint {
     let mut terms = Terms::default();
-    weights.iter().zip(points).for_each(|(weight, point)| terms.add(*weight, &point));
+    weights.iter().zip(points).for_each(|(weight, point)| terms.add(*weight, point));
     terms.sum()
+}
+
+/// A multiple of G costs as much as so many additions of points.
+const ADDITIONS: usize = 64;
+
+/// \[p(1)/2\]G, …, \[p(n)/2\]G, in a time that tells n and t alone. All are secret.
+///
+/// The first t values have forward differences at 1, of which G is multiplied by t, not n; the
+/// points that follow are sums of those before.
+fn halves(polynomial: &[Scalar], n: usize) -> Zeroizing<Vec<RistrettoPoint>> {
+    let t = polynomial.len();
+    let half = |value: &Scalar| RistrettoPoint::mul_base(&Zeroizing::new(value.div_by_2()));
+    let saved = n.saturating_sub(t).saturating_mul(ADDITIONS);
+    let added = n.saturating_mul(t.saturating_sub(1));
+    let direct = added > saved;
+    let known = if direct { n } else { t };
+    let mut scalars = Zeroizing::new(Vec::with_capacity(known));
+    scalars.extend(values(polynomial, known));
+    let mut points = Zeroizing::new(Vec::with_capacity(n));
+    if direct {
+        points.extend(scalars.iter().map(half));
+        return points;
+    }
+    for order in 1..t {
+        subtract_each_from_the_next(scalars.get_mut(order.saturating_sub(1)..).unwrap_or_default());
+    }
+    let mut differences = Zeroizing::new(Vec::with_capacity(t));
+    differences.extend(scalars.iter().map(half));
+    for _ in 0..n {
+        points.extend(differences.first());
+        add_to_each_the_next(&mut differences);
+    }
+    points
+}
+
+/// From the values at some points to that at the first, and the differences at all others.
+fn subtract_each_from_the_next(values: &mut [Scalar]) {
+    let mut before = Scalar::ZERO;
+    for (at, value) in values.iter_mut().enumerate() {
+        let own = *value;
+        if at > 0 {
+            *value -= before;
+        }
+        before = own;
+    }
+}
+
+fn add_to_each_the_next(differences: &mut [RistrettoPoint]) {
+    let mut rest = differences;
+    while let [first, tail @ ..] = mem::take(&mut rest) {
+        if let Some(next) = tail.first() {
+            *first += next;
+        }
+        rest = tail;
+    }
 }
 
 /// Deals what was drawn, whose mask δ nothing else can use: it is consumed.
@@ -97,21 +153,20 @@ pub(crate) fn seal(drawn: Drawn, sharing: &Sharing, dealer: &PublicKeyBytes) -> 
     transcript.append(b"D", &ephemeral);
     // Halves, since doubling and compressing a batch costs an eighth of compressing its points.
     let half_mask = Zeroizing::new(delta.div_by_2());
-    let encrypt = |(value, key): (Scalar, &RistrettoPoint)| {
-        let half = Zeroizing::new(Zeroizing::new(value).div_by_2());
-        let share = Zeroizing::new(RistrettoPoint::mul_base(&half));
-        let mask = Zeroizing::new(key * *half_mask);
-        *share + *mask
-    };
     let keys = || sharing.keys().keys().map(|key| &key.point);
-    let halves: Vec<_> = values(polynomial, sharing.trustees()).zip(keys()).map(encrypt).collect();
-    let shares = RistrettoPoint::double_and_compress_batch(&halves);
-    let shares: Vec<_> = shares.iter().map(CompressedRistretto::to_bytes).collect();
+    let plain = halves(polynomial, sharing.trustees());
+    let encrypt = |(share, key): (&RistrettoPoint, &RistrettoPoint)| {
+        share + *Zeroizing::new(key * *half_mask)
+    };
+    let shares = compress_doubles(plain.iter().zip(keys()).map(encrypt));
     shares.iter().for_each(|share| transcript.append(b"C", share));
-    let u = weighted(&weights(&mut transcript, sharing), keys().copied());
-    let commitments = [RistrettoPoint::mul_base(w), u * w].map(|k| k.compress().to_bytes());
+    let u = weighted(&weights(&mut transcript, sharing), keys());
+    let half_nonce = Zeroizing::new(w.div_by_2());
+    let commitments = [RistrettoPoint::mul_base(&half_nonce), u * *half_nonce];
+    let commitments = compress_doubles(commitments);
     commitments.iter().for_each(|commitment| transcript.append(b"commitment", commitment));
     let response = (w - transcript.challenge(b"e") * delta).to_bytes();
+    let commitments = commitments.try_into().unwrap_or_default();
     let shares = BoundedVec::new(shares).unwrap_or_default();
     Deal { ephemeral, shares, commitments, response }
 }
@@ -155,11 +210,16 @@ impl Decoded {
         Ok(Self { ephemeral, shares, commitments: [k, l], weights, challenge, response })
     }
 
+    /// How many points it adds to a sum.
+    pub(crate) fn points(&self) -> usize {
+        self.shares.len().saturating_add(3)
+    }
+
     /// Adds ρ·(\[z\]G + \[e\]D − K) + σ·(\[z\]U + \[e\]V − L), with U and V expanded.
-    pub(crate) fn merge(&self, mut coefficient: impl FnMut() -> Scalar, merged: &mut Merged) {
+    pub(crate) fn merge(&self, mut coefficient: impl FnMut() -> Scalar, merged: &mut Merged<'_>) {
         let (rho, sigma) = (coefficient(), coefficient());
         let (e, z) = (&self.challenge, &self.response);
-        merged.base += rho * z;
+        merged.base.add_product(&rho, z);
         merged.terms.add(rho * e, &self.ephemeral);
         let [k, l] = &self.commitments;
         merged.terms.add(rho, &-k);
@@ -167,7 +227,7 @@ impl Decoded {
         let (on_keys, on_shares) = (sigma * z, sigma * e);
         let slots = merged.keys.iter_mut().zip(&self.weights).zip(&self.shares);
         for ((slot, weight), share) in slots {
-            *slot += on_keys * weight;
+            slot.add(&Wide::new(&(on_keys * weight)));
             merged.terms.add(on_shares * weight, share);
         }
     }

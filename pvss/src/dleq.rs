@@ -7,6 +7,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::transcript::{Transcript, fresh};
 use curve25519_dalek::{
     RistrettoPoint, Scalar, constants::RISTRETTO_BASEPOINT_POINT, rand_core::CryptoRng,
+    traits::IsIdentity,
 };
 
 use crate::{
@@ -121,5 +122,5 @@ pub(crate) fn hold<'a>(
         proof.merge(&mut coefficient, &mut on_base, &mut terms);
     }
     terms.add(on_base, &RISTRETTO_BASEPOINT_POINT);
-    terms.vanish()
+    terms.sum().is_identity()
 }

@@ -8,7 +8,7 @@ use cosi::{
     domain::{SHARE_BATCH, SHARE_KEY_DHPVSS, SHARE_KEY_SCHOENMAKERS, SHARE_POSSESSION},
     keys::{PublicKey, PublicKeyBytes, Seed},
     roster::MAX_MEMBERS,
-    transcript::{Hash, HashRng, Transcript, fresh},
+    transcript::{Hash, Transcript, fresh},
 };
 use curve25519_dalek::{
     RistrettoPoint, Scalar, constants::RISTRETTO_BASEPOINT_POINT, rand_core::CryptoRng,
@@ -16,7 +16,10 @@ use curve25519_dalek::{
 };
 use zeroize::ZeroizeOnDrop;
 
-use crate::group::{PointBytes, Terms, coefficient, decode_point, decode_scalar};
+use crate::{
+    group::{PointBytes, Terms, coefficients, decode_point, decode_scalar},
+    parallel,
+};
 
 /// How secrets are shared. A share key serves one scheme.
 #[derive(
@@ -158,15 +161,16 @@ impl Claim {
         let seed = claims.iter().fold(Hash::new(SHARE_BATCH), |seed, claim| {
             seed.fixed(claim.challenge.as_bytes()).fixed(claim.response.as_bytes())
         });
-        let (mut rng, mut terms, mut base) = (HashRng::new(seed), Terms::default(), Scalar::ZERO);
+        let mut coefficient = coefficients(seed);
+        let (mut terms, mut base) = (Terms::default(), Scalar::ZERO);
         for claim in claims {
-            let rho = coefficient(&mut rng);
+            let rho = coefficient();
             base += rho * claim.response;
             terms.add(rho, &-claim.commitment);
             terms.add(-rho * claim.challenge, &claim.key.point);
         }
         terms.add(base, &RISTRETTO_BASEPOINT_POINT);
-        terms.vanish()
+        terms.sum().is_identity()
     }
 }
 
@@ -240,8 +244,9 @@ impl ShareKeys {
         if members.is_empty() || members.len() > MAX_MEMBERS {
             return Err(KeysError::Size);
         }
-        let claims = members.iter().map(|(owner, from)| Claim::decode(scheme, owner, from));
-        let claims: Vec<_> = claims.collect();
+        let claims = parallel::map(members.iter().collect(), |(owner, from)| {
+            Claim::decode(scheme, owner, from)
+        });
         let unsound = positions(claims.iter().map(Option::is_none));
         if !unsound.is_empty() {
             return Err(KeysError::BadKey { culprits: unsound });

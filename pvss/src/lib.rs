@@ -9,6 +9,7 @@ mod dleq;
 mod group;
 mod keys;
 mod moments;
+mod parallel;
 pub mod recovery;
 pub mod schoenmakers;
 mod secret;
@@ -17,8 +18,12 @@ mod sharing;
 mod trustee;
 mod wide;
 
+pub use cosi::machine;
+#[cfg(feature = "tokio")]
+pub use cosi::tokio;
+
 pub use chosen::{Chosen, ChosenError, ChosenId};
-pub use deal::{Deal, DealError, VerifiedDeal, deal, verify_all};
+pub use deal::{Deal, DealError, VerifiedDeal, deal, verify_all, verify_groups};
 pub use dleq::Proof;
 pub use group::PointBytes;
 pub use keys::{KeysError, Registration, Scheme, ShareKeys, ShareSecret};

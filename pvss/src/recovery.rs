@@ -5,7 +5,7 @@ use core::convert::Infallible;
 
 use cosi::{
     impl_machine,
-    machine::{Cx, Fault, FaultKind, Step, Time},
+    machine::{Cx, Fault, FaultKind, Never, Step, Time},
 };
 
 use crate::{
@@ -23,7 +23,7 @@ pub enum Event {
 }
 
 /// The step of a [`Recovery`], whose peers are trustees by position.
-pub type RecoveryStep = Step<DecryptedShare, Event, Infallible, u16>;
+pub type RecoveryStep = Step<DecryptedShare, Event, Never, u16>;
 
 /// Collects shares until t verify, and names the trustees that sent bad ones.
 ///
@@ -31,9 +31,14 @@ pub type RecoveryStep = Step<DecryptedShare, Event, Infallible, u16>;
 /// shares that verified and those not looked at could be t, verify the latter as a batch; those
 /// that do not hold are faults. With t that hold, tell what they recover, and drop all else.
 ///
+/// Upon receiving a share that verified already, keep it, whatever its trustee sent before.
+///
 /// It holds at most one share a trustee, and has no timeouts: ask trustees again as you see fit,
-/// whose first share counts. A share that anybody else relays is to be given in its trustee's
-/// name only if its proof holds ([`DecryptedShare::verify`]). Nothing has to survive a crash.
+/// whose first share counts. Nothing has to survive a crash: it records nothing, and begins anew.
+///
+/// Duties of the caller: `from` is who sent the share, as the transport knows it. Give a share
+/// that anybody else relays, or that another thread looks at, to
+/// [`handle_verified`](Self::handle_verified).
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -90,6 +95,15 @@ impl Recovery {
         Self { chosen, state: State::Collecting(BTreeMap::new()) }
     }
 
+    /// The same after a crash, which lost what had arrived: ask for it again.
+    pub fn restore(
+        chosen: Chosen,
+        _records: impl IntoIterator<Item = Never>,
+        _cx: &mut Cx<'_>,
+    ) -> Result<(Self, RecoveryStep), Infallible> {
+        Ok((Self::new(chosen), Step::none()))
+    }
+
     /// Whether the secrets were told.
     pub const fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
@@ -116,6 +130,19 @@ impl Recovery {
             return Step::none().fault(fault(from));
         }
         slots.insert(from, Slot::Unchecked(share));
+        self.advance()
+    }
+
+    /// Takes in a share that [`DecryptedShare::verify`] or [`verify_shares`] verified, whoever
+    /// brought it. One of another choice is dropped.
+    pub fn handle_verified(&mut self, _cx: &mut Cx<'_>, share: VerifiedShare) -> RecoveryStep {
+        if share.chosen() != self.chosen.id() {
+            return Step::none();
+        }
+        let State::Collecting(slots) = &mut self.state else {
+            return Step::none();
+        };
+        slots.insert(share.trustee(), Slot::Verified(share));
         self.advance()
     }
 
@@ -188,6 +215,9 @@ impl_machine!(Recovery {
     Message = DecryptedShare,
     Command = Infallible,
     Event = Event,
-    Record = Infallible,
+    Record = Never,
     Error = Infallible
+} restore {
+    Config = Chosen,
+    RestoreError = Infallible
 });

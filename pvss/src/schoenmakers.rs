@@ -23,7 +23,7 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     deal::{DealError, Merged, statement},
-    group::{PointBytes, decode_point, decode_scalar},
+    group::{PointBytes, compress_doubles, decode_point, decode_scalar},
     moments::moments,
     sharing::{MAX_TRUSTEES, Sharing, values},
 };
@@ -70,16 +70,22 @@ fn challenge(deal: &Deal, sharing: &Sharing, dealer: &PublicKeyBytes) -> Scalar 
 /// Deals what was drawn.
 pub(crate) fn seal(drawn: Drawn, sharing: &Sharing, dealer: &PublicKeyBytes) -> Deal {
     let (base, n) = (sharing.base(), sharing.trustees());
-    let coefficients = drawn.polynomial.iter().map(|a| encode(base * a)).collect();
-    let keys = sharing.keys().keys().map(|key| key.point);
-    let plain = Zeroizing::new(values(&drawn.polynomial, n).collect::<Vec<_>>());
+    let half = |point: &RistrettoPoint, scalar: &Scalar| point * *Zeroizing::new(scalar.div_by_2());
+    let coefficients = compress_doubles(drawn.polynomial.iter().map(|a| half(base, a)));
+    let mut plain = Zeroizing::new(Vec::with_capacity(n));
+    plain.extend(values(&drawn.polynomial, n));
+    let keys = sharing.keys().keys().map(|key| &key.point);
     let slots = plain.iter().zip(keys).zip(&drawn.nonces);
-    let share = |((value, key), w): ((&Scalar, RistrettoPoint), &Scalar)| Share {
-        encrypted: encode(key * value),
-        commitments: [encode(base * w), encode(key * w)],
+    let points =
+        slots.flat_map(|((value, key), w)| [half(key, value), half(base, w), half(key, w)]);
+    let points = compress_doubles(points);
+    let (points, _) = points.as_chunks::<3>();
+    let share = |[encrypted, u, v]: &[PointBytes; 3]| Share {
+        encrypted: *encrypted,
+        commitments: [*u, *v],
         response: [0; 32],
     };
-    let shares = slots.map(share).collect();
+    let shares = points.iter().map(share).collect();
     let deal = Deal {
         coefficients: BoundedVec::new(coefficients).unwrap_or_default(),
         shares: BoundedVec::new(shares).unwrap_or_default(),
@@ -89,10 +95,6 @@ pub(crate) fn seal(drawn: Drawn, sharing: &Sharing, dealer: &PublicKeyBytes) -> 
     let answer = |(share, z): (&Share, Scalar)| Share { response: z.to_bytes(), ..*share };
     let shares = deal.shares.iter().zip(responses).map(answer).collect();
     Deal { shares: BoundedVec::new(shares).unwrap_or_default(), ..deal }
-}
-
-fn encode(point: RistrettoPoint) -> PointBytes {
-    point.compress().to_bytes()
 }
 
 /// A deal with its points decoded, not yet verified.
@@ -134,17 +136,22 @@ impl Decoded {
         })
     }
 
+    /// How many points it adds to a sum.
+    pub(crate) fn points(&self) -> usize {
+        self.shares.len().saturating_mul(3).saturating_add(self.coefficients.len())
+    }
+
     /// Adds Σ_i ρ_i·(\[z_i\]H + \[e\]E_i − U_i) + σ_i·(\[z_i\]X_i + \[e\]Y_i − V_i), with E_i
     /// expanded.
-    pub(crate) fn merge(&self, mut coefficient: impl FnMut() -> Scalar, merged: &mut Merged) {
+    pub(crate) fn merge(&self, mut coefficient: impl FnMut() -> Scalar, merged: &mut Merged<'_>) {
         let e = &self.challenge;
         let mut rhos = Vec::with_capacity(self.shares.len());
         let slots = merged.keys.iter_mut().zip(&self.shares).zip(&self.answers);
         for ((slot, share), ([u, v], z)) in slots {
             let (rho, sigma) = (coefficient(), coefficient());
             rhos.push(rho);
-            merged.base += rho * z;
-            *slot += sigma * z;
+            merged.base.add_product(&rho, z);
+            slot.add_product(&sigma, z);
             merged.terms.add(sigma * e, share);
             merged.terms.add(rho, &-u);
             merged.terms.add(sigma, &-v);

@@ -6,7 +6,7 @@ use core::fmt;
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
     domain::SHARE_BATCH,
-    transcript::{Hash, HashRng},
+    transcript::Hash,
     wire::{BoundedVec, Wire},
 };
 use curve25519_dalek::RistrettoPoint;
@@ -14,7 +14,8 @@ use curve25519_dalek::RistrettoPoint;
 use crate::{
     chosen::{Chosen, ChosenId},
     dleq::{self, Proof},
-    group::{PointBytes, Terms, bisect, coefficient, decode_point},
+    group::{PointBytes, Terms, bisect, coefficients, decode_point},
+    parallel,
     secret::Secret,
     sharing::{MAX_TRUSTEES, lagrange},
 };
@@ -59,6 +60,11 @@ pub struct VerifiedShare {
 }
 
 impl VerifiedShare {
+    /// What it is a share of.
+    pub const fn chosen(&self) -> ChosenId {
+        self.chosen
+    }
+
     /// The trustee's position.
     pub const fn trustee(&self) -> u16 {
         self.trustee
@@ -102,8 +108,8 @@ impl Decoded {
 
 fn hold(chosen: &Chosen, shares: &[&Decoded]) -> bool {
     let seed = Hash::new(SHARE_BATCH).fixed(&chosen.id().0);
-    let mut rng = HashRng::new(shares.iter().fold(seed, |seed, share| seed.fixed(&share.digest)));
-    dleq::hold(shares.iter().map(|share| &share.proof), || coefficient(&mut rng))
+    let seed = shares.iter().fold(seed, |seed, share| seed.fixed(&share.digest));
+    dleq::hold(shares.iter().map(|share| &share.proof), coefficients(seed))
 }
 
 /// Checks shares of what was chosen at once, to the same verdicts as one by one, in their order.
@@ -111,7 +117,7 @@ pub fn verify_shares<'a>(
     chosen: &Chosen,
     shares: impl IntoIterator<Item = &'a DecryptedShare>,
 ) -> Vec<Result<VerifiedShare, ShareError>> {
-    let shares: Vec<_> = shares.into_iter().map(|share| Decoded::new(share, chosen)).collect();
+    let shares = parallel::map(shares.into_iter().collect(), |share| Decoded::new(share, chosen));
     let sound: Vec<_> = shares.iter().flatten().collect();
     let mut verdicts =
         bisect(sound.len(), &|range| sound.get(range).is_some_and(|shares| hold(chosen, shares)))

@@ -32,6 +32,21 @@ impl Wide {
         }
     }
 
+    /// Plus `a`·`b`. Its time tells which limbs of `a` are zero.
+    pub(crate) fn add_product(&mut self, a: &Scalar, b: &Scalar) {
+        let (Self(a), Self(b)) = (Self::new(a), Self::new(b));
+        let mut product = Self::default();
+        for (at, a) in a.iter().enumerate().take(4).filter(|(_, a)| **a != 0) {
+            let mut carry = 0_u128;
+            for (limb, b) in product.0.iter_mut().skip(at).zip(b.iter().take(5)) {
+                let wide = u128::from(*a).wrapping_mul((*b).into());
+                let wide = wide.wrapping_add((*limb).into()).wrapping_add(carry);
+                (*limb, carry) = (low(wide), wide >> 64);
+            }
+        }
+        self.add(&product);
+    }
+
     /// Times `by`. A limb times a limb and a carry fit two limbs.
     pub(crate) fn multiply(&mut self, by: u64) {
         let mut carry = 0_u128;
@@ -45,4 +60,26 @@ impl Wide {
 #[expect(clippy::cast_possible_truncation, reason = "the low limb is what is asked for")]
 const fn low(wide: u128) -> u64 {
     wide as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_of_plain_integers_are_those_of_scalars() {
+        let largest = -Scalar::ONE;
+        let short = Scalar::from(u128::MAX);
+        let odd = Scalar::from(1_u64 << 63) * Scalar::from(u64::MAX) * short.invert();
+        let values = [Scalar::ZERO, Scalar::ONE, short, odd, largest, largest - short];
+        let (mut sum, mut expected) = (Wide::default(), Scalar::ZERO);
+        for (a, b) in values.iter().flat_map(|a| values.map(|b| (a, b))) {
+            let mut product = Wide::default();
+            product.add_product(a, &b);
+            assert_eq!(product.reduce(), a * b);
+            sum.add_product(a, &b);
+            expected += a * b;
+        }
+        assert_eq!(sum.reduce(), expected, "36 products of 506 bits stay below 2^512");
+    }
 }

@@ -84,11 +84,8 @@ impl Session {
         if have != need {
             return Err(ChoiceError::Groups { have, need });
         }
-        let groups = (0..).zip(choice.deals.iter());
-        let check = |(group, deals): (u16, &Deals)| {
-            Ok(self.check_deals(&choice.statement, group, deals)?)
-        };
-        let chosen = groups.map(check).collect::<Result<_, ChoiceError>>()?;
+        let groups = (0..).zip(choice.deals.iter().map(|deals| &**deals));
+        let chosen = self.check_groups(&choice.statement, groups)?;
         if self.is_coded(&choice.statement, choice.deals.iter()) {
             Ok(chosen)
         } else {

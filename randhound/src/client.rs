@@ -46,6 +46,9 @@ pub struct Setup {
     pub grace: Duration,
     /// How long each of the three round trips may take, graces included.
     pub patience: Duration,
+    /// How many rounds of collective signing to try before single signatures: 2 are usual. With 0
+    /// the certificate is an individual one, of 64 bytes a server.
+    pub rounds: u8,
 }
 
 /// What the application asks for.
@@ -328,7 +331,8 @@ impl Client {
         };
         let Some(plan) = Plan::choose(&self.setup, deals) else { return Step::none() };
         let record = plan.record();
-        let words = Acknowledging::new(&self.setup.session, &plan, offers.clone());
+        let words =
+            Acknowledging::new(&self.setup.session, &plan, offers.clone(), self.setup.rounds);
         self.state = State::Acknowledging(plan, words);
         self.pace.begin(cx.now());
         Step::none().record(record).and(self.ask())

@@ -58,8 +58,9 @@ pub type DrawStep = Step<Message, Event, Record, Index>;
 /// - Upon a question for a share that was opened, send the same again.
 ///
 /// **Nobody draws twice.** A server deals once, opens one decided sum, and opens nothing before
-/// the decision. So a leader that falls silent, or does not like what it gathered, learns
-/// nothing of any output, and who leads after it completes the same session with the same deals.
+/// the decision; and there is no attempt but the first. So a leader that falls silent, or does not
+/// like what it gathered, learns nothing of any output, and who leads after it completes the same
+/// session with the same deals.
 ///
 /// It holds at most one deal and one share a server, and one checked choice.
 ///

@@ -101,9 +101,9 @@ pub type RescuerStep = Step<Message, Event, Never, Peer>;
 
 /// Completes a session in its client's stead. Anybody may, with no key and no leave.
 ///
-/// **Guarantee**: once one honest server holds the certificate, and the servers that answer are at
-/// least n − f, the session ends with the output that its client saw or would have seen, or with
-/// the proof that it can have none.
+/// **Guarantee**: once one honest server holds the certificate, and all honest servers answer, with
+/// t_l of them in each group l, the session ends with the output that its client saw or would have
+/// seen, or with the proof that it can have none.
 ///
 /// - Told to start, ask all servers what they keep of the session.
 /// - The first certificate that holds decides on the statement. f + 1 fragments under the statement's
@@ -152,7 +152,7 @@ pub type RescuerStep = Step<Message, Event, Never, Peer>;
 /// #     servers.push((Peer::Server(index), Server::restore(setup, [], &mut cx)?.0));
 /// # }
 /// # let (retry, patience) = (Duration::from_secs(1), Duration::from_secs(10));
-/// # let setup = client::Setup { session: session.clone(), key, retry, grace: retry, patience };
+/// # let setup = client::Setup { session: session.clone(), key, retry, grace: retry, patience, rounds: 2 };
 /// # let (mut client, _) = Client::restore(setup, [], &mut cx)?;
 /// # let receives = |to: &To<Peer>, peer: &Peer| match to {
 /// #     To::One(one) => one == peer,

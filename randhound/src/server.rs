@@ -92,8 +92,9 @@ pub type ServerStep = Step<Message, Event, Record, Peer>;
 /// A certificate binds a server that saw no I1 or I2, or acknowledged another statement.
 ///
 /// It has no timeouts and holds one deal, one nonce pair, which is never recorded, one choice and
-/// one decision. The caller's duty: one server a session, restored from its records, and one
-/// session an attempt.
+/// one decision. It serves a later attempt than the first with the proof alone that the one before
+/// is void. The caller's duty: one server a session, restored from its records, and one session an
+/// attempt.
 /// The [crate's example](crate#example) runs a session to its transcript.
 #[derive(Debug)]
 pub struct Server {

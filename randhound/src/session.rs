@@ -79,15 +79,17 @@ impl Committee {
 /// What the application fixes for one attempt at one slot of one purpose.
 ///
 /// The caller's duties: `slot`, `attempt` and `client` are allotted, and never the client's
-/// choice; a slot whose client falls silent is lost, and no other slot stands in for it. `prior`
-/// became public after the roster was closed, and the client had no choice in it.
+/// choice; no other slot stands in for one that ends without an output. `prior` became public after
+/// the roster was closed, and the client had no choice in it. The attempts at a slot differ in
+/// nothing but `attempt` and `client`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Terms {
     /// What the output is for.
     pub purpose: [u8; 32],
     /// Which of the purpose's outputs it is.
     pub slot: u64,
-    /// Which attempt at the slot this is, from 0.
+    /// Which attempt at the slot this is, from 0. Servers serve a later one with the proof alone
+    /// that the one before is [void](crate::Void).
     pub attempt: u32,
     /// Who alone may be the client.
     pub client: PublicKeyBytes,

@@ -44,8 +44,8 @@
 //! # let session = Session::new(committee, &terms)?;
 //! # let second = Duration::from_secs(1);
 //! let mut simulation = Simulation::new(Network::default(), Drawn::default());
-//! let (retry, grace, patience) = (second, second / 5, second);
-//! let client = client::Setup { key, retry, grace, patience, session: session.clone() };
+//! let (retry, grace, patience, rounds) = (second, second / 5, second, 2);
+//! let client = client::Setup { session: session.clone(), key, retry, grace, patience, rounds };
 //! simulation.add(Peer::Client, Setup::Client(client));
 //! for (index, (key, secret)) in roster.indices().zip(keys.into_iter().zip(secrets)) {
 //!     let server = server::Setup { session: session.clone(), index, key, secret, void: None };

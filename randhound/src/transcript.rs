@@ -8,7 +8,7 @@ use cosi::{
     Attests, Certificate, Policy, VerifyError, domain::RANDOMNESS, transcript::Hash,
     wire::BoundedVec,
 };
-use pvss::{DecryptedShare, MAX_TRUSTEES, Secret, ShareError, recover, verify_shares};
+use pvss::{Chosen, DecryptedShare, MAX_TRUSTEES, Secret, ShareError, recover, verify_shares};
 
 use crate::{
     message::{Config, Deals, MAX_GROUPS, SessionId, Statement},
@@ -139,33 +139,37 @@ impl<A: Attests<Statement>> Transcript<A> {
         if have != need {
             return Err(TranscriptError::Groups { have, need });
         }
-        let groups = (0..).zip(self.groups.iter());
-        let secrets = groups.map(|(group, part)| self.verify_group(&session, group, part));
+        let deals = (0..).zip(self.groups.iter().map(|part| &*part.deals));
+        let chosen = session.check_groups(&self.statement, deals)?;
+        let groups = (0..).zip(self.groups.iter()).zip(&chosen);
+        let secrets = groups
+            .map(|((group, part), chosen)| part.open(group, chosen, session.threshold(group)));
         let secrets = secrets.collect::<Result<Vec<_>, _>>()?;
         if !session.is_coded(&self.statement, self.groups.iter().map(|part| &part.deals)) {
             return Err(TranscriptError::Availability);
         }
         Ok(Randomness::derive(session.id(), secrets.iter().flatten()))
     }
+}
 
-    fn verify_group(
+impl GroupTranscript {
+    /// Checks the shares of what was chosen, and recovers its sum.
+    fn open(
         &self,
-        session: &Session,
         group: u16,
-        part: &GroupTranscript,
+        chosen: &Chosen,
+        need: usize,
     ) -> Result<Vec<Secret>, TranscriptError> {
-        let chosen = session.check_deals(&self.statement, group, &part.deals)?;
-        let need = session.threshold(group);
-        let trustees = BTreeSet::from_iter(part.shares.iter().map(|share| share.trustee));
-        if part.shares.len() != need || trustees.len() != need {
+        let trustees = BTreeSet::from_iter(self.shares.iter().map(|share| share.trustee));
+        if self.shares.len() != need || trustees.len() != need {
             return Err(TranscriptError::Shares { group, need });
         }
-        let verdicts = verify_shares(&chosen, part.shares.iter());
-        let shares = part.shares.iter().zip(verdicts).map(|(share, verdict)| {
+        let verdicts = verify_shares(chosen, self.shares.iter());
+        let shares = self.shares.iter().zip(verdicts).map(|(share, verdict)| {
             let trustee = share.trustee;
             verdict.map_err(|why| TranscriptError::Share { group, trustee, why })
         });
         let shares = shares.collect::<Result<Vec<_>, _>>()?;
-        recover(&chosen, &shares).map_err(|_| TranscriptError::Shares { group, need })
+        recover(chosen, &shares).map_err(|_| TranscriptError::Shares { group, need })
     }
 }

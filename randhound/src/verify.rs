@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 
 use cosi::{
-    keys::Batch,
+    keys::{Batch, PublicKeyBytes},
     machine::Index,
     message::{Said, Speech},
     wire::Wire,
 };
-use pvss::{Chosen, DealError, VerifiedDeal, verify_all};
+use pvss::{Chosen, DealError, VerifiedDeal};
 
 use crate::{
     message::{Dealing, Statement, root},
@@ -118,19 +118,37 @@ impl Session {
         group: u16,
         deals: &[Said<Dealing>],
     ) -> Result<Chosen, DealsError> {
-        let dealers = self.dealers(statement, group).map(Index::get);
-        if !dealers.eq(deals.iter().map(|said| said.what.dealer)) {
-            return Err(DealsError::Dealers { group });
+        let chosen = self.check_groups(statement, [(group, deals)])?.pop();
+        chosen.ok_or(DealsError::Group { group })
+    }
+
+    /// As [`check_deals`](Self::check_deals), for several groups at once. Names the first that
+    /// fails the first check.
+    pub(crate) fn check_groups<'a>(
+        &self,
+        statement: &Statement,
+        groups: impl IntoIterator<Item = (u16, &'a [Said<Dealing>])>,
+    ) -> Result<Vec<Chosen>, DealsError> {
+        let groups: Vec<_> = groups.into_iter().collect();
+        for (group, deals) in groups.iter().copied() {
+            let dealers = self.dealers(statement, group).map(Index::get);
+            if !dealers.eq(deals.iter().map(|said| said.what.dealer)) {
+                return Err(DealsError::Dealers { group });
+            }
+            if statement.roots.get(usize::from(group)) != Some(&root(group, deals)) {
+                return Err(DealsError::Root { group });
+            }
         }
-        if statement.roots.get(usize::from(group)) != Some(&root(group, deals)) {
-            return Err(DealsError::Root { group });
-        }
-        let verdicts = self.verify_deals(group, deals);
-        let verified = deals.iter().zip(verdicts).map(|(said, verdict)| {
-            verdict.map_err(|why| DealsError::Deal { dealer: said.what.dealer, why })
+        let claims = groups.iter().map(|(group, deals)| (*group, deals.iter().collect()));
+        let verdicts = self.verify_groups(claims.collect());
+        let chosen = groups.into_iter().zip(verdicts).map(|((group, deals), verdicts)| {
+            let verified = deals.iter().zip(verdicts).map(|(said, verdict)| {
+                verdict.map_err(|why| DealsError::Deal { dealer: said.what.dealer, why })
+            });
+            let verified = verified.collect::<Result<Vec<_>, _>>()?;
+            self.chosen(statement, group, &verified).ok_or(DealsError::Group { group })
         });
-        let verified = verified.collect::<Result<Vec<_>, _>>()?;
-        self.chosen(statement, group, &verified).ok_or(DealsError::Group { group })
+        chosen.collect()
     }
 
     /// Checks signed deals of one group at once, to the same verdicts as one by one.
@@ -139,41 +157,59 @@ impl Session {
         group: u16,
         deals: impl IntoIterator<Item = &'a Said<Dealing>>,
     ) -> Vec<Result<VerifiedDeal, DealingError>> {
-        let deals: Vec<_> = deals.into_iter().collect();
-        let Some(sharing) = self.sharing(group) else {
-            return deals.iter().map(|_| Err(DealingError::Foreign)).collect();
-        };
-        let foreign = |said: &Said<Dealing>| {
-            let dealer = self.roster().index(said.what.dealer);
-            let place = dealer.and_then(|dealer| self.groups().place(dealer));
-            said.what.session != self.id() || place.is_none_or(|place| place.group != group)
-        };
+        let deals = deals.into_iter().collect();
+        self.verify_groups(Vec::from([(group, deals)])).pop().unwrap_or_default()
+    }
+
+    /// Checks signed deals of several groups at once, to the same verdicts as one by one.
+    fn verify_groups(
+        &self,
+        groups: Vec<(u16, Vec<&Said<Dealing>>)>,
+    ) -> Vec<Vec<Result<VerifiedDeal, DealingError>>> {
         let mut batch = Batch::new();
-        for said in deals.iter().filter(|said| !foreign(said)) {
-            if let Some(member) = self.roster().members().get(usize::from(said.what.dealer)) {
-                batch.add(member.key, &Dealing::DOMAIN, &said.what.encode(), &said.signature);
+        let mut claims = Vec::with_capacity(groups.len());
+        for (group, deals) in groups {
+            let dealers: Vec<_> = deals.iter().map(|said| self.dealer(group, said)).collect();
+            for (said, dealer) in deals.iter().zip(&dealers) {
+                if let Ok(dealer) = dealer {
+                    batch.add(*dealer, &Dealing::DOMAIN, &said.what.encode(), &said.signature);
+                }
             }
+            claims.push((group, deals, dealers));
         }
         let all_signed = batch.verify();
-        let signed = |said: &&Said<Dealing>| {
-            if foreign(said) {
-                Err(DealingError::Foreign)
-            } else if all_signed || said.speaker(self.roster()).is_some() {
-                Ok(())
-            } else {
-                Err(DealingError::Signature)
+        for (_, deals, dealers) in &mut claims {
+            for (said, dealer) in deals.iter().zip(dealers) {
+                let signed = all_signed || said.speaker(self.roster()).is_some();
+                *dealer =
+                    dealer.and_then(|key| signed.then_some(key).ok_or(DealingError::Signature));
             }
+        }
+        let sound = claims.iter().filter_map(|(group, deals, dealers)| {
+            let deals = deals.iter().zip(dealers);
+            let deals = deals.filter_map(|(said, dealer)| Some((dealer.ok()?, &said.what.deal)));
+            Some((self.sharing(*group)?, deals))
+        });
+        let mut verdicts = pvss::verify_groups(sound).into_iter();
+        let verdict = |(group, _, dealers): (u16, Vec<_>, Vec<Result<_, DealingError>>)| {
+            let verdicts = self.sharing(group).and_then(|_| verdicts.next()).unwrap_or_default();
+            let mut verdicts = verdicts.into_iter();
+            let verdict = |dealer: Result<_, _>| {
+                dealer?;
+                verdicts.next().ok_or(DealingError::Foreign)?.map_err(DealingError::Deal)
+            };
+            dealers.into_iter().map(verdict).collect()
         };
-        let signed: Vec<_> = deals.iter().map(signed).collect();
-        let key = |said: &Said<Dealing>| self.roster().members().get(usize::from(said.what.dealer));
-        let sound = deals.iter().zip(&signed).filter(|(_, signed)| signed.is_ok());
-        let sound = sound.filter_map(|(said, _)| Some((key(said)?.key, &said.what.deal)));
-        let mut verdicts = verify_all(sharing, sound).into_iter();
-        let verdict = |signed: Result<(), DealingError>| {
-            signed?;
-            verdicts.next().ok_or(DealingError::Foreign)?.map_err(DealingError::Deal)
-        };
-        signed.into_iter().map(verdict).collect()
+        claims.into_iter().map(verdict).collect()
+    }
+
+    /// The key of who says that it dealt, if it is in the group and dealt in this session.
+    fn dealer(&self, group: u16, said: &Said<Dealing>) -> Result<PublicKeyBytes, DealingError> {
+        let dealer = self.roster().index(said.what.dealer).ok_or(DealingError::Foreign)?;
+        let place = self.groups().place(dealer).filter(|place| place.group == group);
+        let member = self.roster().member(dealer).filter(|_| place.is_some());
+        let member = member.filter(|_| said.what.session == self.id());
+        member.map(|member| member.key).ok_or(DealingError::Foreign)
     }
 
     /// What the group's members open: the sum of these deals, bound to the statement.

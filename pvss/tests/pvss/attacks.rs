@@ -13,19 +13,12 @@ use curve25519_dalek::{
 };
 use pvss::{
     Chosen, Deal, DealError, KeysError, MAX_TRUSTEES, Registration, Scheme, ShareError, ShareKeys,
-    Sharing, TrusteeError, verify_all,
+    Sharing, TrusteeError,
 };
 
 use crate::{common::*, published::*};
 
 const DH: Scheme = Scheme::Dhpvss;
-
-/// Some polynomial's shares, as points, and its secret.
-fn plain(t: usize, n: usize, seed: u64) -> (Vec<RistrettoPoint>, RistrettoPoint) {
-    let mut rng = rng(seed);
-    let p: Vec<_> = (0..t).map(|_| Scalar::random(&mut rng)).collect();
-    (on_polynomial(&p, n).iter().map(|value| G * value).collect(), G * p[0])
-}
 
 /// Shares of no polynomial of degree t − 1.
 fn garbage(n: usize) -> Vec<RistrettoPoint> {
@@ -176,46 +169,6 @@ fn a_challenge_is_computed_and_forged_deals_are_refused() {
     let zero = RistrettoPoint::identity();
     let book = Hand::deal(whole(&sharing, &dealer(0)), 2, &xs(5), number(7), &garbage(5), zero);
     assert_eq!(book.wire().verify(&sharing, &dealer(0)).unwrap_err(), DealError::Proof);
-}
-
-/// Two deals, wrong by ±G: the first in K and L, or each in its own K.
-fn cancelling(sharing: &Sharing, n: usize, t: usize) -> [Vec<Hand>; 2] {
-    let deal = |number, shift| {
-        let (shares, _) = plain(t, n, 1);
-        Hand::deal(whole(sharing, &dealer(number)), t, &xs(n), Scalar::from(77u64), &shares, shift)
-    };
-    let (plus, minus) = (deal(0, G), deal(1, -G));
-    [vec![plus.clone()], vec![plus, minus]]
-}
-
-#[test]
-fn batch_coefficients_shared_between_equations_breaks_published() {
-    let sharing = group(5, 2, DH);
-    let [within, across] = cancelling(&sharing, 5, 2);
-    let errors = |hands: &[Hand]| -> Vec<_> {
-        let numbered = hands.iter().enumerate();
-        numbered.map(|(at, hand)| hand.checked(whole(&sharing, &dealer(at)), 2, &xs(5))).collect()
-    };
-    let rho = Scalar::random(&mut rng(8));
-    // One coefficient a deal.
-    let [[k, l]] = errors(&within)[..] else { panic!("one deal") };
-    assert!(!k.is_identity() && ((k + l) * rho).is_identity());
-    // One coefficient a kind of equation.
-    let [[k, l], [k2, l2]] = errors(&across)[..] else { panic!("two deals") };
-    let sigma = Scalar::random(&mut rng(9));
-    assert!(!k2.is_identity() && ((k + k2) * rho + (l + l2) * sigma).is_identity());
-}
-
-#[test]
-fn every_equation_has_its_own_coefficient_so_errors_do_not_cancel() {
-    let sharing = group(5, 2, DH);
-    for hands in cancelling(&sharing, 5, 2) {
-        let deals: Vec<_> = hands.iter().map(Hand::wire).collect();
-        let numbered = deals.iter().enumerate().map(|(at, deal)| (dealer(at), deal));
-        for verdict in verify_all(&sharing, numbered) {
-            assert_eq!(verdict.unwrap_err(), DealError::Proof);
-        }
-    }
 }
 
 /// A statement that names neither dealer nor session, nor t, nor whose the keys are.
@@ -448,4 +401,119 @@ fn masks_that_sum_to_the_identity_are_legal() {
     let shares = [0, 2].map(|number| opened(&chosen, number).verify(&chosen).unwrap());
     let secret = plain(2, 3, 0).1 + plain(2, 3, 1).1;
     assert_eq!(*pvss::recover(&chosen, &shares).unwrap()[0].to_bytes(), bytes(&secret));
+}
+
+/// A dealer and trustee 1 together: a mask chosen after the challenge, so that trustee 1 opens a
+/// share that is not its own. The challenge knows X, \[x\]D, K and L, as published code draws it.
+struct Conspiracy {
+    mask: Scalar,
+    product: RistrettoPoint,
+    commitments: [RistrettoPoint; 2],
+    response: Scalar,
+}
+
+fn without_bases(product: &RistrettoPoint, commitments: &[RistrettoPoint; 2]) -> Scalar {
+    let mut transcript = Transcript::new(DECRYPTION);
+    transcript.append(b"X", &bytes(&(G * scalar(1, DH))));
+    transcript.append(b"product", &bytes(product));
+    challenge(&mut transcript, commitments)
+}
+
+fn conspire() -> Conspiracy {
+    let [p, k, l] = [41, 42, 43].map(number);
+    let (product, commitments) = (G * p, [G * k, G * l]);
+    let e = without_bases(&product, &commitments);
+    let response = k - e * scalar(1, DH);
+    let mask = (l - e * p) * response.invert();
+    Conspiracy { mask, product, commitments, response }
+}
+
+#[test]
+fn a_base_left_out_of_the_hash_breaks_published() {
+    let Conspiracy { mask, product, commitments: [k, l], response: z } = conspire();
+    let (base, x) = (G * mask, scalar(1, DH));
+    let e = without_bases(&product, &[k, l]);
+    assert_eq!((G * z + G * x * e, base * z + product * e), (k, l), "the equations hold");
+    assert_ne!(product, base * x, "for what is no multiple by x");
+}
+
+#[test]
+fn bases_are_in_the_hash_so_nobody_chooses_them_last() {
+    let sharing = group(3, 2, DH);
+    let Conspiracy { mask, product, commitments, response } = conspire();
+    let (shares, _) = plain(2, 3, 1);
+    let zero = RistrettoPoint::identity();
+    let hand = Hand::deal(whole(&sharing, &dealer(0)), 2, &xs(3), mask, &shares, zero);
+    let deal = hand.wire().verify(&sharing, &dealer(0)).expect("the deal itself is sound");
+    let chosen = Chosen::sum(&sharing, &[2; 32], [&deal]).unwrap();
+    let mut lie = opened(&chosen, 1);
+    assert!(lie.verify(&chosen).is_ok());
+    lie.shares = BoundedVec::new(vec![bytes(&(hand.shares[1] - product))]).unwrap();
+    lie.proof.commitments = commitments.each_ref().map(bytes);
+    lie.proof.response = response.to_bytes();
+    assert_eq!(lie.verify(&chosen).unwrap_err(), ShareError::Proof);
+}
+
+/// Interpolation at 0 as careless code has it: over the points that peers name.
+fn careless(shares: &[(i64, RistrettoPoint)]) -> RistrettoPoint {
+    interpolate(shares)
+}
+
+#[test]
+fn zero_and_repeated_points_breaks_published() {
+    let (shares, secret) = plain(2, 3, 1);
+    assert_eq!(careless(&[(1, shares[0]), (2, shares[1])]), secret);
+    assert_eq!(careless(&[(0, G), (2, shares[1])]), G, "who names 0 decides what is recovered");
+    // λ = 1/0, which is 0 here, where it does not end the program.
+    let twice = careless(&[(1, shares[0]), (1, shares[0])]);
+    assert_ne!(twice, secret);
+    let above_n = i64::from(u16::MAX) + 1;
+    let stranger = careless(&[(1, shares[0]), (above_n, G)]);
+    assert_ne!(stranger, secret);
+}
+
+#[test]
+fn points_follow_from_positions_and_count_once() {
+    for scheme in [DH, Scheme::Schoenmakers] {
+        let sharing = group(3, 2, scheme);
+        let (deal, secret) = verified(&sharing, 0);
+        let chosen = Chosen::sum(&sharing, &[2; 32], [&deal]).unwrap();
+        let share = |at: usize| opened(&chosen, at).verify(&chosen).unwrap();
+        // Position 0 has the point 1. What would have the point 0, or 4, is nobody's.
+        for trustee in [3, u16::MAX] {
+            let nobodys = pvss::DecryptedShare { trustee, ..opened(&chosen, 0) };
+            assert_eq!(nobodys.verify(&chosen).unwrap_err(), ShareError::Stranger);
+        }
+        let again = pvss::recover(&chosen, &[share(0), share(0)]).unwrap_err();
+        assert_eq!(again, pvss::RecoverError::Duplicate { culprits: vec![1] });
+        let again = pvss::recover(&chosen, &[share(0), share(2), share(2)]).unwrap_err();
+        assert_eq!(again, pvss::RecoverError::Duplicate { culprits: vec![2] });
+        assert_eq!(pvss::recover(&chosen, &[share(2), share(0)]).unwrap(), [secret]);
+    }
+}
+
+#[test]
+fn identities_refused_where_all_shares_are_needed_breaks_published() {
+    let sharing = group(3, 3, DH);
+    let hand = Hand::from_wire(&dealt(&sharing, 0).0);
+    let mut transcript = whole(&sharing, &dealer(0));
+    let uv = dual(&mut transcript, 3, &xs(3), &hand.ephemeral, &hand.shares);
+    // Code that takes no identity for a base, a product or a commitment refuses honest dealers.
+    let [_, l] = hand.commitments;
+    assert!(uv.iter().chain([&l]).all(RistrettoPoint::is_identity));
+}
+
+#[test]
+fn where_all_shares_are_needed_identities_are_computed_and_taken() {
+    let sharing = group(3, 3, DH);
+    let (deal, secret) = dealt(&sharing, 0);
+    let deal = deal.verify(&sharing, &dealer(0)).unwrap();
+    let chosen = Chosen::sum(&sharing, &[2; 32], [&deal]).unwrap();
+    let shares = [0, 1, 2].map(|at| opened(&chosen, at).verify(&chosen).unwrap());
+    assert_eq!(pvss::recover(&chosen, &shares).unwrap(), [secret]);
+    // The second equation is no less of a check: L, which must be O, is another point.
+    let Deal::Dhpvss(mut other) = dealt(&sharing, 0).0 else { panic!("by DHPVSS") };
+    other.commitments[1] = bytes(&G);
+    let other = Deal::Dhpvss(other).verify(&sharing, &dealer(0));
+    assert_eq!(other.unwrap_err(), DealError::Proof);
 }

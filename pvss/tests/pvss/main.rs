@@ -8,6 +8,7 @@
 )]
 
 mod attacks;
+mod batches;
 mod common;
 mod formats;
 mod published;

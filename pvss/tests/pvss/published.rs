@@ -30,6 +30,13 @@ pub(crate) fn on_polynomial(coefficients: &[Scalar], n: usize) -> Vec<Scalar> {
     (1..).map(value).take(n).collect()
 }
 
+/// Some polynomial's shares, as points, and its secret.
+pub(crate) fn plain(t: usize, n: usize, seed: u64) -> (Vec<RistrettoPoint>, RistrettoPoint) {
+    let mut rng = rng(seed);
+    let p: Vec<_> = (0..t).map(|_| Scalar::random(&mut rng)).collect();
+    (on_polynomial(&p, n).iter().map(|value| G * value).collect(), G * p[0])
+}
+
 /// What the crate's challenge is about: all of it.
 pub(crate) fn whole(sharing: &Sharing, dealer: &PublicKeyBytes) -> Transcript {
     let mut transcript = Transcript::new(DEAL);

@@ -1,7 +1,7 @@
 //! Trustees that answer late, twice, wrongly and for others, or not at all.
 
-use cosi::machine::{Cx, FaultKind, Machine, Output, Time};
-use pvss::{Chosen, DecryptedShare, Recovery, Scheme, Secret, recovery::Event};
+use cosi::machine::{Cx, FaultKind, Machine, Output, Restore, Time};
+use pvss::{Chosen, DecryptedShare, Recovery, Scheme, Secret, VerifiedShare, recovery::Event};
 
 use crate::common::*;
 
@@ -69,6 +69,51 @@ fn a_recovery_holds_one_share_a_trustee_whatever_arrives() {
     }
     let slots = format!("{recovery:?}").matches("Bad").count();
     assert_eq!((slots, recovery.is_done()), (2, false), "all three slots are taken");
+}
+
+#[test]
+fn a_share_that_verified_counts_whoever_brings_it() {
+    for scheme in [Scheme::Dhpvss, Scheme::Schoenmakers] {
+        let (chosen, secret) = chosen(4, 3, scheme);
+        let (mut recovery, mut rng) = (Recovery::new(chosen.clone()), rng(1));
+        let mut cx = Cx::new(Time::default(), &mut rng);
+        let mut bring = |recovery: &mut Recovery, share: VerifiedShare| {
+            recovery.handle_verified(&mut cx, share).into_records().1.release()
+        };
+        let share = |at: usize| opened(&chosen, at).verify(&chosen).unwrap();
+
+        // Trustee 2 lies, and was heard; somebody has its true share nevertheless.
+        let lie = DecryptedShare { trustee: 0, ..opened(&chosen, 2) };
+        assert_eq!(tell(&mut recovery, 2, &lie).faults.len(), 1);
+        assert!(bring(&mut recovery, share(2)).events.is_empty());
+        assert!(bring(&mut recovery, share(2)).events.is_empty(), "twice is once");
+
+        // Shares of another choice do not count, whatever they are.
+        let deals = [0, 1].map(|number| verified(chosen.sharing(), number).0);
+        let other = Chosen::sum(chosen.sharing(), &[3; 32], &deals).unwrap();
+        for at in [0, 1, 3] {
+            let foreign = opened(&other, at).verify(&other).unwrap();
+            assert!(bring(&mut recovery, foreign).events.is_empty(), "{at}");
+        }
+        assert!(bring(&mut recovery, share(3)).events.is_empty());
+        let output = bring(&mut recovery, share(0));
+        assert_eq!(output.events, [Event::Recovered(vec![Secret::sum([&secret])])]);
+        assert!(bring(&mut recovery, share(1)).events.is_empty(), "told once");
+    }
+}
+
+#[test]
+fn a_recovery_begins_anew_after_a_crash() {
+    let (chosen, secret) = chosen(3, 2, Scheme::Dhpvss);
+    let mut before = Recovery::new(chosen.clone());
+    assert!(tell(&mut before, 0, &opened(&chosen, 0)).events.is_empty());
+    let mut rng = rng(1);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let (mut after, step) = <Recovery as Restore>::restore(chosen.clone(), [], &mut cx).unwrap();
+    assert!(step.into_records().0.is_empty());
+    assert!(tell(&mut after, 1, &opened(&chosen, 1)).events.is_empty(), "one is lost");
+    let output = tell(&mut after, 0, &opened(&chosen, 0));
+    assert_eq!(output.events, [Event::Recovered(vec![Secret::sum([&secret])])]);
 }
 
 #[test]

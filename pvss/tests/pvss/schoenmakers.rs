@@ -2,9 +2,11 @@
 
 use cosi::{domain::DEAL, keys::PublicKeyBytes, transcript::Transcript, wire::BoundedVec};
 use curve25519_dalek::{
-    RistrettoPoint, Scalar, constants::RISTRETTO_BASEPOINT_POINT as G, traits::IsIdentity,
+    RistrettoPoint, Scalar,
+    constants::RISTRETTO_BASEPOINT_POINT as G,
+    traits::{Identity, IsIdentity},
 };
-use pvss::{Chosen, Deal, DealError, Scheme, Sharing, schoenmakers, verify_all};
+use pvss::{Chosen, Deal, DealError, Scheme, Sharing, TrusteeError, schoenmakers, verify_all};
 
 use crate::{common::*, published::on_polynomial};
 
@@ -242,5 +244,164 @@ fn a_trustee_lies_about_no_share() {
         shares[0] = bytes(&(point(&shares[0]) + G));
         lie.shares = BoundedVec::new(shares).unwrap();
         assert_eq!(lie.verify(&chosen).unwrap_err(), pvss::ShareError::Proof);
+    }
+}
+
+#[test]
+fn two_sums_that_differ_in_one_dealer_breaks_published() {
+    let sharing = group(3, 2, SCH);
+    let hands = [0, 1, 2].map(|number| Hand::from_wire(&dealt(&sharing, number).0));
+    let open = |trustee: usize, of: &[&Hand]| {
+        let y: RistrettoPoint = of.iter().map(|hand| hand.shares[trustee].0[2]).sum();
+        y * scalar(trustee, SCH).invert()
+    };
+    let [a, b, c] = &hands;
+    let shares = [0, 1].map(|at: usize| {
+        (i64::try_from(at).unwrap() + 1, open(at, &[a, b, c]) - open(at, &[a, b]))
+    });
+    assert_eq!(bytes(&interpolate(&shares)), *dealt(&sharing, 2).1.to_bytes());
+}
+
+#[test]
+fn a_trustee_opens_no_second_sum() {
+    let sharing = group(3, 2, SCH);
+    let deals = [0, 1, 2].map(|number| verified(&sharing, number).0);
+    let all = Chosen::sum(&sharing, &[2; 32], &deals).unwrap();
+    let two = Chosen::sum(&sharing, &[2; 32], &deals[..2]).unwrap();
+    let each = Chosen::each(&sharing, &[2; 32], &deals).unwrap();
+    let mut trustee = trustee(&sharing, 1);
+    assert!(trustee.decrypt(&all, &mut rng(1)).is_ok());
+    for other in [two, each] {
+        assert_eq!(trustee.decrypt(&other, &mut rng(1)), Err(TrusteeError::Opened));
+    }
+}
+
+#[test]
+fn a_trustee_that_opens_unverified_deals_is_an_oracle_breaks_published() {
+    let sharing = group(3, 2, SCH);
+    let (deal, secret) = dealt(&sharing, 0);
+    let honest = Hand::from_wire(&deal);
+    let blind = number(99);
+    let open = |trustee: usize, y: RistrettoPoint| y * scalar(trustee, SCH).invert();
+    // A share that nobody has seen before, and the honest one by it.
+    let opened = [0, 1].map(|at: usize| {
+        let asked = honest.shares[at].0[2] * blind;
+        (i64::try_from(at).unwrap() + 1, open(at, asked) * blind.invert())
+    });
+    assert_eq!(bytes(&interpolate(&opened)), *secret.to_bytes());
+}
+
+#[test]
+fn a_blinded_copy_of_a_share_is_no_verified_deal() {
+    let sharing = group(3, 2, SCH);
+    let mut copy = Hand::from_wire(&dealt(&sharing, 0).0);
+    assert_eq!(copy.wire().verify(&sharing, &dealer(1)).unwrap_err(), DealError::Proof);
+    let blind = number(99);
+    // All of the honest deal, multiplied: the responses follow but for the challenge.
+    copy.coefficients.iter_mut().for_each(|a| *a *= blind);
+    for (points, z) in &mut copy.shares {
+        points.iter_mut().for_each(|point| *point *= blind);
+        *z *= blind;
+    }
+    for who in [0, 1] {
+        assert_eq!(copy.wire().verify(&sharing, &dealer(who)).unwrap_err(), DealError::Proof);
+    }
+}
+
+/// A deal to two trustees whose second key is chosen after the challenge, which does not know it:
+/// Y_2 is no share of the dealt polynomial. Its secret x is known, so it is registered.
+fn key_chosen_last(challenge: impl FnOnce(&Hand) -> Scalar) -> (Hand, Scalar, Scalar) {
+    let p = [number(3), number(4)];
+    let values = on_polynomial(&p, 2);
+    let [w, v, y] = [51, 52, 53].map(number);
+    let x = xs(1)[0];
+    let shares = vec![
+        ([h() * w, x * w, x * values[0]], Scalar::ZERO),
+        ([h() * w, G * v, G * y], Scalar::ZERO),
+    ];
+    let mut hand = Hand { coefficients: p.iter().map(|a| h() * a).collect(), shares };
+    let e = challenge(&hand);
+    hand.shares.iter_mut().zip(values).for_each(|((_, z), value)| *z = w - e * value);
+    let secret = (v - e * y) * hand.shares[1].1.invert();
+    (hand, secret, e)
+}
+
+/// A challenge that follows from what is dealt, and not from whom to.
+fn without_keys(hand: &Hand) -> Scalar {
+    let mut transcript = Transcript::new(DEAL);
+    hand.coefficients.iter().for_each(|a| transcript.append(b"A", &bytes(a)));
+    for (points, _) in &hand.shares {
+        points.iter().for_each(|point| transcript.append(b"point", &bytes(point)));
+    }
+    transcript.challenge(b"e")
+}
+
+#[test]
+fn a_key_left_out_of_the_hash_breaks_published() {
+    let (hand, secret, e) = key_chosen_last(without_keys);
+    let ([u, v, y], z) = &hand.shares[1];
+    let committed = hand.coefficients[0] + hand.coefficients[1] * number(2);
+    assert_eq!((h() * z + committed * e, G * secret * z + y * e), (*u, *v), "all is in order");
+    let opened = y * secret.invert();
+    assert_ne!(opened, G * (number(3) + number(4) * number(2)), "but the share");
+}
+
+#[test]
+fn keys_are_in_the_hash_so_none_is_chosen_last() {
+    // The dealer knows the challenge for the key that it has, and chooses another.
+    let own = group(2, 2, SCH);
+    let (hand, secret, _) = key_chosen_last(|hand| challenge(&own, &dealer(0), hand));
+    // Registered as its owner's, by the book.
+    let k = number(11);
+    let (key, commitment) = (bytes(&(G * secret)), bytes(&(G * k)));
+    let hash = cosi::transcript::Hash::new(cosi::domain::SHARE_POSSESSION).fixed(&[1]);
+    let e = hash.fixed(&dealer(1)).fixed(&key).fixed(&commitment).scalar();
+    let response = (k + e * secret).to_bytes();
+    let late = (owner(1), pvss::Registration { key, commitment, response });
+    let keys = pvss::ShareKeys::new(SCH, [register(0, SCH), late]).unwrap();
+    let sharing = Sharing::new([1; 32], &keys, 2).unwrap();
+    for sharing in [&own, &sharing] {
+        assert_eq!(hand.wire().verify(sharing, &dealer(0)).unwrap_err(), DealError::Proof);
+    }
+}
+
+/// Two deals, wrong by ±G in the first equation of every share.
+fn across_deals(sharing: &Sharing) -> [Hand; 2] {
+    let n = sharing.keys().len();
+    [(0, G), (1, -G)].map(|(who, shift)| {
+        let zero = RistrettoPoint::identity();
+        let mut hand = by_hand(sharing, who, &[number(3), number(4)], zero, zero);
+        let (w, values) = (number(0x1234_5678), on_polynomial(&[number(3), number(4)], n));
+        hand.shares.iter_mut().for_each(|([u, ..], _)| *u += shift);
+        let e = challenge(sharing, &dealer(who), &hand);
+        hand.shares.iter_mut().zip(values).for_each(|((_, z), value)| *z = w - e * value);
+        hand
+    })
+}
+
+#[test]
+fn batch_coefficients_shared_between_deals_breaks_published() {
+    let sharing = group(3, 2, SCH);
+    let hands = across_deals(&sharing);
+    let errors = [0, 1].map(|at| hands[at].errors(challenge(&sharing, &dealer(at), &hands[at])));
+    assert!(errors.iter().flatten().all(|[first, _]| !first.is_identity()));
+    // Coefficients for each share and equation, but the same for every deal.
+    let mut rng = rng(8);
+    let sum: RistrettoPoint = (0..3)
+        .flat_map(|share| {
+            [0, 1].map(|equation| errors[0][share][equation] + errors[1][share][equation])
+        })
+        .map(|error| error * Scalar::random(&mut rng))
+        .sum();
+    assert!(sum.is_identity());
+}
+
+#[test]
+fn each_deal_of_a_batch_has_coefficients_of_its_own() {
+    let sharing = group(3, 2, SCH);
+    let deals = across_deals(&sharing).map(|hand| hand.wire());
+    let claims = deals.iter().enumerate().map(|(at, deal)| (dealer(at), deal));
+    for verdict in verify_all(&sharing, claims) {
+        assert_eq!(verdict.unwrap_err(), DealError::Proof);
     }
 }

@@ -4,7 +4,7 @@ use curve25519_dalek::{RistrettoPoint, Scalar, traits::IsIdentity};
 use pvss::{
     Chosen, ChosenError, Deal, DealError, KeysError, MAX_TRUSTEES, RecoverError, Scheme, Secret,
     ShareError, ShareKeys, Sharing, SharingError, Trustee, TrusteeError, deal, recover, verify_all,
-    verify_shares,
+    verify_groups, verify_shares,
 };
 
 use crate::common::*;
@@ -83,6 +83,127 @@ fn a_deal_encrypts_shares_of_one_polynomial_by_the_dual_code() {
         if t > 1 {
             assert!(!on_one_polynomial(&shares, t - 1), "{n} {t}: the degree is t − 1");
         }
+    }
+}
+
+#[test]
+fn by_schoenmakers_too_shares_are_of_the_polynomial_that_is_committed_to() {
+    for (n, t) in [(1, 1), (4, 4), (5, 1), (9, 4)] {
+        let sharing = group(n, t, Scheme::Schoenmakers);
+        let Deal::Schoenmakers(deal) = dealt(&sharing, 0).0 else { panic!("by Schoenmakers") };
+        let encrypted = deal.shares.iter().map(|share| point(&share.encrypted)).enumerate();
+        let shares: Vec<_> = encrypted
+            .map(|(at, share)| share * scalar(at, Scheme::Schoenmakers).invert())
+            .collect();
+        let commitments: Vec<_> = (1..=i64::try_from(n).unwrap())
+            .map(|i| {
+                let powers = (0..).map(|k| (0..k).map(|_: usize| number(i)).product::<Scalar>());
+                deal.coefficients.iter().zip(powers).map(|(a, power)| point(a) * power).sum()
+            })
+            .collect();
+        for points in [&shares, &commitments] {
+            assert!(on_one_polynomial(points, t), "{n} {t}");
+            assert!(t == 1 || !on_one_polynomial(points, t - 1), "{n} {t}: the degree is t − 1");
+        }
+        if n > t {
+            let mut garbled = shares;
+            garbled[n - 1] += point(&deal.coefficients[0]);
+            assert!(!on_one_polynomial(&garbled, t), "{n} {t}: the test tells");
+        }
+    }
+}
+
+/// Groups by both schemes, of several sizes and sessions, of which some deals are another
+/// dealer's, of the wrong scheme, or not even points.
+fn mixed() -> Vec<(Sharing, Vec<(cosi::keys::PublicKeyBytes, Deal)>)> {
+    let groups = SCHEMES.map(|scheme| [group(4, 2, scheme), group(7, 7, scheme)]);
+    let sharings = groups.into_iter().flatten();
+    let next = Sharing::new([2; 32], &keys(4, Scheme::Dhpvss), 2).unwrap();
+    let mut groups: Vec<_> = sharings
+        .chain([next])
+        .map(|sharing| {
+            let deals = (0..5).map(|at| (dealer(at), dealt(&sharing, at).0)).collect::<Vec<_>>();
+            (sharing, deals)
+        })
+        .collect();
+    groups[0].1[1].0 = dealer(2);
+    groups[1].1[4].1 = groups[0].1[4].1.clone();
+    groups[2].1[0].1 = groups[0].1[0].1.clone();
+    groups[4].1[3].1 = groups[0].1[3].1.clone();
+    let Deal::Schoenmakers(deal) = &mut groups[3].1[2].1 else { panic!("by Schoenmakers") };
+    deal.coefficients = cosi::wire::BoundedVec::new(vec![[0xff; 32]; 7]).unwrap();
+    groups.insert(2, (groups[0].0.clone(), Vec::new()));
+    groups
+}
+
+#[test]
+fn groups_checked_at_once_give_each_deal_its_own_verdict() {
+    let groups = mixed();
+    let errors = |verdicts: Vec<Result<pvss::VerifiedDeal, _>>| {
+        verdicts.into_iter().map(|verdict| verdict.err()).collect::<Vec<_>>()
+    };
+    let claims = groups
+        .iter()
+        .map(|(sharing, deals)| (sharing, deals.iter().map(|(dealer, deal)| (*dealer, deal))));
+    let at_once: Vec<_> = verify_groups(claims).into_iter().map(errors).collect();
+    let (proof, size) = (Some(DealError::Proof), Some(DealError::Size));
+    let expected = [
+        vec![None, proof, None, None, None],
+        vec![None, None, None, None, size],
+        vec![],
+        vec![Some(DealError::Scheme), None, None, None, None],
+        vec![None, None, Some(DealError::Encoding), None, None],
+        vec![None, None, None, proof, None],
+    ];
+    assert_eq!(at_once, expected);
+    for ((sharing, deals), at_once) in groups.iter().zip(at_once) {
+        let claims = deals.iter().map(|(dealer, deal)| (*dealer, deal));
+        assert_eq!(errors(verify_all(sharing, claims)), at_once);
+        let alone = deals.iter().map(|(dealer, deal)| deal.verify(sharing, dealer));
+        assert_eq!(errors(alone.collect()), at_once);
+    }
+    assert!(verify_groups(Vec::<(&Sharing, Vec<_>)>::new()).is_empty());
+}
+
+/// With one thread everything happens in the order in which it does without the feature.
+#[cfg(feature = "rayon")]
+#[test]
+fn threads_change_no_verdict_and_no_culprit() {
+    let groups = mixed();
+    let sharing = group(5, 3, Scheme::Dhpvss);
+    let deals = [0, 1].map(|number| verified(&sharing, number).0);
+    let chosen = Chosen::sum(&sharing, &[2; 32], &deals).unwrap();
+    let mut shares: Vec<_> = (0..5).map(|at| opened(&chosen, at)).collect();
+    shares[3].trustee = 1;
+    let mut members: Vec<_> = (0..40).map(|at| register(at, Scheme::Dhpvss)).collect();
+    members[11].0 = owner(40);
+    (members[30].1, members[31].1) = (members[31].1, members[30].1);
+
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            assert_eq!(rayon::current_num_threads(), threads);
+            let claims = groups.iter().map(|(sharing, deals)| {
+                (sharing, deals.iter().map(|(dealer, deal)| (*dealer, deal)))
+            });
+            let deals = verify_groups(claims).into_iter().flatten().map(|verdict| {
+                let deal = verdict?;
+                let chosen = groups.iter().find(|(sharing, _)| sharing.id() == deal.sharing());
+                let chosen = Chosen::sum(&chosen.unwrap().0, &[2; 32], [&deal]).unwrap();
+                Ok::<_, DealError>(chosen.id())
+            });
+            let shares = verify_shares(&chosen, &shares);
+            let shares = shares.into_iter().map(|verdict| verdict.map(|share| share.trustee()));
+            let keys = ShareKeys::new(Scheme::Dhpvss, members.clone()).err();
+            (deals.collect::<Vec<_>>(), shares.collect::<Vec<_>>(), keys)
+        })
+    };
+    let one = run(1);
+    assert_eq!(one.0.iter().filter(|deal| deal.is_err()).count(), 5);
+    assert_eq!(one.1.iter().filter(|share| share.is_err()).count(), 1);
+    assert_eq!(one.2, Some(KeysError::NoPossession { culprits: vec![11, 30, 31] }));
+    for threads in [2, 3, 8] {
+        assert_eq!(run(threads), one, "{threads} threads");
     }
 }
 

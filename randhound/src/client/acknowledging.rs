@@ -31,13 +31,12 @@ use crate::{
     session::Session,
 };
 
-/// How many rounds of collective signing there are, before single signatures.
-const ROUNDS: u8 = 2;
-
 /// What came of a choice: at most one part and one signature a server.
 #[derive(Debug)]
 pub(super) struct Acknowledging {
     form: Form,
+    /// How many rounds there are, before single signatures.
+    rounds: u8,
     /// Who has the statement, and is asked with few bytes.
     aware: BTreeSet<Index>,
     signatures: BTreeMap<Index, Signature>,
@@ -76,13 +75,30 @@ pub(super) enum Verdict {
 
 impl Acknowledging {
     /// Acknowledgements in a round among those who offered, if they are a quorum, or one by one.
-    pub(super) fn new(session: &Session, plan: &Plan, offers: Offers) -> Self {
-        Self { form: Form::new(session, plan, 0, offers), ..Self::individual() }
+    pub(super) fn new(session: &Session, plan: &Plan, offers: Offers, rounds: u8) -> Self {
+        let mut words = Self { rounds, ..Self::individual() };
+        words.form = words.form(session, plan, 0, offers);
+        words
     }
 
     /// Acknowledgements one by one.
-    pub(super) const fn individual() -> Self {
-        Self { form: Form::Individual, aware: BTreeSet::new(), signatures: BTreeMap::new() }
+    pub(super) fn individual() -> Self {
+        let (aware, signatures) = (BTreeSet::new(), BTreeMap::new());
+        Self { form: Form::Individual, rounds: 0, aware, signatures }
+    }
+
+    /// The round of this number among those who offered, if they are a quorum and it is not one
+    /// too many.
+    fn form(&self, session: &Session, plan: &Plan, attempt: u8, asked: Offers) -> Form {
+        if attempt >= self.rounds || !asked.are_quorum(session.roster()) {
+            return Form::Individual;
+        }
+        let name = message::round(plan.checked.id, attempt);
+        let signed = plan.checked.choice.statement.to_signed();
+        let asking = Asking::new(session.roster(), &name, asked.points(), &signed);
+        let Some(asking) = asking else { return Form::Individual };
+        let (answers, ahead) = (BTreeMap::new(), Offers::default());
+        Form::Collective(Round { attempt, asking, asked, answers, ahead, end_at: None })
     }
 
     /// Whether the server has the statement.
@@ -176,7 +192,7 @@ impl Acknowledging {
         };
         culprits.iter().for_each(|culprit| round.ahead.remove(*culprit));
         let (attempt, ahead) = (round.attempt.saturating_add(1), core::mem::take(&mut round.ahead));
-        self.form = Form::new(session, plan, attempt, ahead);
+        self.form = self.form(session, plan, attempt, ahead);
         let culprit = |server| (server, FaultKind::InvalidProof, None);
         Verdict::Failed(culprits.into_iter().map(culprit).collect())
     }
@@ -203,22 +219,6 @@ impl Acknowledging {
             Form::Collective(round) => round.end_at,
             Form::Individual => None,
         }
-    }
-}
-
-impl Form {
-    /// The round of this number among those who offered, if they are a quorum and it is not one
-    /// too many.
-    fn new(session: &Session, plan: &Plan, attempt: u8, asked: Offers) -> Self {
-        if attempt >= ROUNDS || !asked.are_quorum(session.roster()) {
-            return Self::Individual;
-        }
-        let name = message::round(plan.checked.id, attempt);
-        let signed = plan.checked.choice.statement.to_signed();
-        let asking = Asking::new(session.roster(), &name, asked.points(), &signed);
-        let Some(asking) = asking else { return Self::Individual };
-        let (answers, ahead) = (BTreeMap::new(), Offers::default());
-        Self::Collective(Round { attempt, asking, asked, answers, ahead, end_at: None })
     }
 }
 

@@ -93,6 +93,7 @@ impl World {
             retry: Duration::from_millis(400),
             grace: Duration::from_millis(200),
             patience: Duration::from_secs(10),
+            rounds: 2,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the program is asked for.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
@@ -19,6 +19,7 @@ Examples:
   evaluate cosi                             all rows of one, as a table for people
   evaluate cosi --csv >cosi.csv             the same for a program
   evaluate cosi --only verify --check       some rows; fails unless their targets are met
+  evaluate randhound --out plots            all rows, and what it takes as servers grow, plotted
 
 A row is measured, on a clock of processor time, or simulated, on the virtual clock of a network
 whose processors are measured. References are quoted: other people's programs on another machine.
@@ -27,7 +28,8 @@ Peers are measured beside the work. Build with --release, on a machine that has 
 CSV:
   metric,kind,reference,here,target,unit,met
   One line a row that has a target; less is better. Where there is no reference it is empty. Peers
-  have no target: they are in the table alone.
+  have no target: they are in the table alone. So are series, such as the cost of growing numbers
+  of servers, and comparisons; --out writes them as CSV of their own, and the series as SVG too.
 
 Exit codes:
   0  the rows are there, and all results are right
@@ -54,6 +56,8 @@ pub(crate) struct Evaluate {
     pub(crate) csv: bool,
     /// Whether a missed target is a failure.
     pub(crate) check: bool,
+    /// Where the exhibits are to be written.
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Parser)]
@@ -82,6 +86,10 @@ struct Cli {
     /// Ends with exit code 1 when a row misses its target
     #[arg(long)]
     check: bool,
+
+    /// Writes the section's series and comparisons into this folder, as CSV and SVG
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,8 +115,10 @@ impl Args {
             return Err(Cli::command().error(ErrorKind::InvalidValue, message));
         };
         let peers = !cli.csv && cli.only.is_none();
-        let ask = Ask { only: cli.only, quick: cli.quick, peers };
-        Ok(Self::Evaluate(Evaluate { section, ask, csv: cli.csv, check: cli.check }))
+        let exhibits = peers || cli.out.is_some();
+        let ask = Ask { only: cli.only, quick: cli.quick, peers, exhibits };
+        let Cli { csv, check, out, .. } = cli;
+        Ok(Self::Evaluate(Evaluate { section, ask, csv, check, out }))
     }
 }
 

@@ -4,12 +4,16 @@
 
 mod cli;
 mod cosi;
+mod exhibit;
 mod platform;
+mod plot;
+mod pvss;
+mod randhound;
 mod samples;
 mod section;
 mod table;
 
-use std::process::ExitCode;
+use std::{io, path::PathBuf, process::ExitCode};
 
 use crate::{
     cli::{Args, Evaluate},
@@ -17,7 +21,7 @@ use crate::{
 };
 
 /// What there is to evaluate.
-const SECTIONS: &[Section] = &[cosi::SECTION];
+const SECTIONS: &[Section] = &[cosi::SECTION, pvss::SECTION, randhound::SECTION];
 
 /// Why the program ends without success.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +32,8 @@ enum Failure {
     Missed(Vec<&'static str>),
     #[error("no row of {section:?} has {only:?} in its name; run it without --only to see them")]
     Nothing { section: &'static str, only: String },
+    #[error("cannot write into {folder:?}: {error}; name a folder that can be written with --out")]
+    Out { folder: PathBuf, error: io::Error },
 }
 
 impl Failure {
@@ -35,7 +41,7 @@ impl Failure {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Unsound(_) | Self::Missed(_) => 1,
-            Self::Nothing { .. } => 2,
+            Self::Nothing { .. } | Self::Out { .. } => 2,
         }
     }
 }
@@ -55,7 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn run(evaluate: &Evaluate) -> Result<(), Failure> {
-    let Evaluate { section, ask, csv, check } = evaluate;
+    let Evaluate { section, ask, csv, check, out } = evaluate;
     let mut findings = Findings::new(ask);
     (section.run)(&mut findings)?;
     if findings.rows.is_empty() {
@@ -66,6 +72,14 @@ fn run(evaluate: &Evaluate) -> Result<(), Failure> {
         print!("{}", table::csv(&findings.rows));
     } else {
         print!("{}", table::table(section, &findings));
+    }
+    if let Some(folder) = out {
+        for exhibit in &findings.exhibits {
+            let written = exhibit.save(folder);
+            let written =
+                written.map_err(|error| Failure::Out { folder: folder.clone(), error })?;
+            written.iter().for_each(|path| eprintln!("wrote {path}"));
+        }
     }
     let missed = findings.rows.iter().filter(|row| !row.is_met());
     let missed: Vec<_> = missed.map(|row| row.target.metric).collect();

@@ -1,5 +1,7 @@
 //! What a section is, and what it finds.
 
+use crate::exhibit::Exhibit;
+
 /// Some rows that belong together.
 #[derive(Debug)]
 pub(crate) struct Section {
@@ -22,6 +24,8 @@ pub(crate) struct Ask {
     pub(crate) quick: bool,
     /// Whether to measure what has no target too.
     pub(crate) peers: bool,
+    /// Whether to make exhibits.
+    pub(crate) exhibits: bool,
 }
 
 impl Ask {
@@ -116,11 +120,12 @@ pub(crate) struct Findings<'a> {
     pub(crate) ask: &'a Ask,
     pub(crate) rows: Vec<Row>,
     pub(crate) peers: Vec<Peer>,
+    pub(crate) exhibits: Vec<Exhibit>,
 }
 
 impl<'a> Findings<'a> {
     pub(crate) const fn new(ask: &'a Ask) -> Self {
-        Self { ask, rows: Vec::new(), peers: Vec::new() }
+        Self { ask, rows: Vec::new(), peers: Vec::new(), exhibits: Vec::new() }
     }
 
     /// Finds a row, if it is asked for.
@@ -151,6 +156,21 @@ impl<'a> Findings<'a> {
         eprintln!("{name} …");
         let found = find(self.ask).map_err(|what| Unsound { metric: name, what })?;
         self.peers.extend(found);
+        Ok(())
+    }
+
+    /// Makes an exhibit, if that is asked for.
+    pub(crate) fn exhibit(
+        &mut self,
+        name: &'static str,
+        make: impl FnOnce(&Ask) -> Result<Exhibit, String>,
+    ) -> Result<(), Unsound> {
+        if !self.ask.exhibits {
+            return Ok(());
+        }
+        eprintln!("{name} …");
+        let made = make(self.ask).map_err(|what| Unsound { metric: name, what })?;
+        self.exhibits.push(made);
         Ok(())
     }
 }

@@ -67,6 +67,9 @@ pub(crate) fn table(section: &Section, findings: &Findings<'_>) -> String {
     for Row { target, found } in &findings.rows {
         let _ = writeln!(text, "  {}: {}", target.metric, found.how);
     }
+    for exhibit in &findings.exhibits {
+        let _ = write!(text, "\n{}", exhibit.text());
+    }
     let _ = writeln!(text, "\nreferences: {}", section.references);
     let _ = writeln!(text, "here: {}", platform::describe());
     text
