@@ -123,6 +123,8 @@ domains! {
 
     /// Names a session of RandHound.
     RANDHOUND_SESSION = "randhound/v1/sid";
+    /// A server's share key, to which its roster entry commits.
+    CANDIDATE = "randhound/v1/reg";
     /// Derives the grouping of a session's servers.
     GROUPING = "randhound/v1/grp";
     /// Names the sharing of one group in a session.
@@ -181,6 +183,11 @@ domains! {
 
     /// A release of a file that witnesses cosign.
     RELEASE = "witness/v1/file";
+
+    /// Names what a beacon's draws are for.
+    BEACON_PURPOSE = "beacon/v1/purp";
+    /// Draws winners by a beacon's output.
+    BEACON_WINNERS = "beacon/v1/win";
 }
 
 #[cfg(test)]

@@ -174,6 +174,8 @@ pub(crate) const ROWS: &[Row] = rows! {
     "randhound-output": randhound::Randomness = [DRAW.output];
     "randhound-group": randhound::GroupTranscript = &DRAW.transcript.groups[..];
     "randhound-transcript": randhound::Transcript = [DRAW.transcript.clone()];
+    "randhound-candidate": randhound::Candidate = &CAST.candidates[..];
+    "randhound-publication": randhound::Publication = [DRAW.publication()];
 
     "atomix-genesis": atomix::GenesisId = [RULES.genesis()];
     "atomix-parameters": atomix::Parameters = [atomix::Parameters::default()];
