@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use cosi::{
     Certificate,
     machine::{Index, Step, To},
+    mask::Mask,
 };
 
 use crate::{
@@ -45,12 +46,11 @@ impl Opening {
         if matches!(self.certificate, Certificate::Collective(_)) {
             return self.ask(session);
         }
+        let signers = self.certificate.signers();
         session.groups().iter().fold(Step::none(), |step, (group, members)| {
-            let knows = |server: &&Index| self.certificate.signers().contains(server.get());
-            let signer = members.iter().find(knows);
-            let Some(relay) = signer.or_else(|| members.first()) else { return step };
-            let decision = self.decision(session, group, signer.is_some());
-            step.send(To::One(Peer::Server(*relay)), Message::Decision(decision))
+            let Some(relay) = relay(members, signers) else { return step };
+            let decision = self.decision(session, group, signers.contains(relay.get()));
+            step.send(To::One(Peer::Server(relay)), Message::Decision(decision))
         })
     }
 
@@ -99,6 +99,13 @@ impl Opening {
     pub(crate) fn short(&self) -> Option<(u16, usize, usize)> {
         self.shares.short()
     }
+}
+
+/// Who alone passes a long certificate on in a group: the first that signed, or the first. Were it
+/// whoever is shown one, a client that shows it to all would have each send it to each.
+pub(crate) fn relay(members: &[Index], signers: &Mask) -> Option<Index> {
+    let signed = members.iter().find(|member| signers.contains(member.get()));
+    signed.or_else(|| members.first()).copied()
 }
 
 /// Adds a message to those members of a group, with their positions, that satisfy the condition.

@@ -24,6 +24,7 @@ use crate::{
         self, Acknowledgement, Ask, ByClient, Config, Dealing, Deals, Decision, Kept, Message,
         Opened, SessionId, Shown, Statement, StatementId, Word,
     },
+    opening,
     peer::{Blamed, Peer},
     seat::Seat,
     session::Session,
@@ -85,8 +86,8 @@ pub type ServerStep = Step<Message, Event, Record, Peer>;
 /// - Upon I3 from anyone, check that the certificate attests the statement; with the deals from
 ///   I2 or, for want of them, those in the decision, open the own share of their sum. Record
 ///   everything, and send R3 to who asked. Asked again, send the same. A client that shows an
-///   individual certificate, which is long, shows it to one server a group: that one relays it to
-///   the others, whose R3 goes to the client.
+///   individual certificate, which is long, shows it to one server a group: the first that signed,
+///   or the first, relays it to the others, whose R3 goes to the client.
 /// - Upon an inquiry by anyone, tell what is kept.
 ///
 /// A certificate binds a server that saw no I1 or I2, or acknowledged another statement.
@@ -301,12 +302,15 @@ impl Server {
             .event(Event::Opened(statement))
     }
 
-    /// Passes a long certificate on to the own group, when the client showed it.
+    /// Passes a long certificate on to the own group, when the client showed it to its relay.
     fn relay(&self, from: Peer, decision: &Decision) -> ServerStep {
         if from != Peer::Client || matches!(decision.certificate, Certificate::Collective(_)) {
             return Step::none();
         }
         let members = self.session().groups().members(self.seat.place.group).unwrap_or_default();
+        if opening::relay(members, decision.certificate.signers()) != Some(self.seat.index) {
+            return Step::none();
+        }
         let others = members.iter().filter(|member| **member != self.seat.index);
         let others: Vec<_> = others.copied().map(Peer::Server).collect();
         let decision = Decision { deals: Deals::default(), ..decision.clone() };

@@ -351,6 +351,32 @@ fn a_long_certificate_is_relayed_and_a_silent_relay_is_got_around() {
     assert_eq!(table.faults, []);
 }
 
+/// A client that shows every server a long certificate, or is made to by a silent relay, has one
+/// server a group pass it on, not each to each.
+#[test]
+fn a_long_certificate_shown_to_all_is_relayed_once_a_group() {
+    let world = world(8, 4);
+    let (mut table, _) = chosen(&world);
+    let shown = table.restart_client();
+    let decided = table.deliver(shown);
+    let (_, decision) = decided[0].clone();
+    let mut relays = Vec::new();
+    for at in (0..8).rev() {
+        let said = table.tell(Peer::Client, at, decision.clone());
+        let (own, relayed): (Vec<_>, Vec<_>) =
+            said.into_iter().partition(|(to, _)| *to == Peer::Client);
+        assert_eq!(own.len(), 1, "all acknowledged, and open");
+        if !relayed.is_empty() {
+            assert_eq!(relayed.len(), 3, "the others of its group");
+            relays.push(at);
+        }
+    }
+    relays.sort_unstable();
+    let mut expected: Vec<u16> = decided.iter().map(|(to, _)| *to).collect();
+    expected.sort_unstable();
+    assert_eq!(relays, expected);
+}
+
 #[test]
 fn words_for_another_statement_and_forged_ones_are_named() {
     let world = world(4, 4);

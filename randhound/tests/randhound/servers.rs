@@ -309,7 +309,7 @@ fn a_certificate_binds_a_server_that_acknowledged_something_else() {
     assert_eq!(hand(&mut server, Peer::Client, wrong).0, []);
     let decision = decide(&other, &others_deals, &[0, 1, 3]);
     let (said, records, _) = hand(&mut server, Peer::Client, decision);
-    let [Message::Opened(opened), Message::Decision(_)] = &said[..] else { panic!("{said:?}") };
+    let [Message::Opened(opened)] = &said[..] else { panic!("{said:?}") };
     assert_eq!((opened.statement, records.len()), (other.id(), 1));
 
     // Even a second certificate, which takes more than f faulty servers, opens nothing more.
