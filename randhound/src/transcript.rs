@@ -1,6 +1,6 @@
 //! How an output came about, for anyone to check.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -44,7 +44,7 @@ impl fmt::Debug for Randomness {
 pub struct GroupTranscript {
     /// The chosen deals, in the order of their dealers.
     pub deals: Deals,
-    /// As many shares as the threshold says.
+    /// As many shares as the threshold says, in the order of their servers.
     pub shares: BoundedVec<DecryptedShare, MAX_TRUSTEES>,
 }
 
@@ -52,6 +52,11 @@ pub struct GroupTranscript {
 ///
 /// The statement may be attested by a [`Certificate`], or by whatever else [`Attests`] that the
 /// servers decided it. [`Wire::encode`](cosi::wire::Wire::encode) gives the bytes to publish.
+///
+/// A session has one output, and more than one transcript of it: any n − f servers attest, and any
+/// t_l of group l open. So name a draw by its [`SessionId`] or its output, not by a hash of these
+/// bytes.
+///
 /// The [crate's example](crate#example) runs a session to its transcript.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Transcript<A = Certificate> {
@@ -92,8 +97,9 @@ pub enum TranscriptError {
     /// The deals are not those that the servers decided.
     #[error("deals: {0}")]
     Deals(#[from] DealsError),
-    /// A group has another number of shares than its threshold, or two of one server.
-    #[error("shares: group {group} holds no {need} shares by distinct servers")]
+    /// A group has another number of shares than its threshold, or not in the order of distinct
+    /// servers.
+    #[error("shares: group {group} holds no {need} shares by distinct servers, in their order")]
     Shares {
         /// The group.
         group: u16,
@@ -160,8 +166,8 @@ impl GroupTranscript {
         chosen: &Chosen,
         need: usize,
     ) -> Result<Vec<Secret>, TranscriptError> {
-        let trustees = BTreeSet::from_iter(self.shares.iter().map(|share| share.trustee));
-        if self.shares.len() != need || trustees.len() != need {
+        let ordered = self.shares.is_sorted_by(|one, next| one.trustee < next.trustee);
+        if self.shares.len() != need || !ordered {
             return Err(TranscriptError::Shares { group, need });
         }
         let verdicts = verify_shares(chosen, self.shares.iter());

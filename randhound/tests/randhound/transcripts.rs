@@ -86,6 +86,8 @@ fn each_field_that_is_tampered_with_fails_its_check() {
         })),
         few
     );
+    // Nor is the order anybody's choice.
+    assert_eq!(verdict(&|it| parts(it, |groups| shares(&mut groups[0], |all| all.reverse()))), few);
     // One share more than it takes, though it is sound: a session has few transcripts.
     let part = &sound.groups[0];
     let members = world.session().groups().members(0).unwrap().to_vec();
@@ -106,7 +108,12 @@ fn each_field_that_is_tampered_with_fails_its_check() {
     };
     assert_eq!(verdict(&many), few);
     let mut instead = sound.clone();
-    parts(&mut instead, |groups| shares(&mut groups[0], |all| all[1] = third.clone()));
+    parts(&mut instead, |groups| {
+        shares(&mut groups[0], |all| {
+            all[1] = third.clone();
+            all.sort_unstable_by_key(|share| share.trustee);
+        });
+    });
     assert_eq!(instead.verify(&world.committee, &world.terms), Ok(output), "any t shares do");
     let wrong = verdict(&|it| {
         parts(it, |groups| {
