@@ -29,8 +29,8 @@ pub enum SetupError {
     /// The session's attempt is not open.
     #[error(transparent)]
     Attempt(#[from] AttemptError),
-    /// The records are of another session, or do not verify in this one.
-    #[error("the records are of another session; restore each session from its own journal")]
+    /// The records are of another session or server, or do not verify in this one.
+    #[error("the records are of another session or server; restore each from its own journal")]
     Foreign,
 }
 
@@ -73,6 +73,12 @@ impl Seat {
         let (deal, _) = pvss::deal(sharing, &own, &self.secret, cx.rng());
         let (session, dealer) = (self.session.id(), self.index.get());
         Some(Said::new(&self.key, Dealing { session, dealer, deal }))
+    }
+
+    /// Whether the share stands in the server's place.
+    pub(crate) fn is_own(&self, opened: &Opened) -> bool {
+        let Place { group, position } = self.place;
+        (opened.group, opened.share.trustee) == (group, position)
     }
 
     /// The own share of what was chosen. `None` when another choice was opened.

@@ -393,12 +393,18 @@ impl Server {
     fn replay(&mut self, record: Record) -> Result<(), SetupError> {
         let id = self.session().id();
         match record {
-            Record::Dealt(dealt) if dealt.what.session == id => self.dealt = Some(dealt),
+            Record::Dealt(dealt)
+                if dealt.what.session == id && dealt.what.dealer == self.seat.index.get() =>
+            {
+                self.dealt = Some(dealt);
+            }
             Record::Acknowledged(choice, deals, fragment) => {
                 let known = self.check_shown(choice, deals, fragment).ok_or(SetupError::Foreign)?;
                 self.acknowledged = Some(known);
             }
-            Record::Opened(decision, opened) if decision.statement.session == id => {
+            Record::Opened(decision, opened)
+                if decision.statement.session == id && self.seat.is_own(&opened) =>
+            {
                 self.decided = Some((decision.statement, decision.certificate));
                 self.opened = Some(opened);
             }

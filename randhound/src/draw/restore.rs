@@ -80,8 +80,7 @@ impl Draw {
 
     /// Takes up what was opened before a crash.
     fn reopen(&mut self, cx: &Cx<'_>, checked: Checked, opened: Opened) -> Result<(), SetupError> {
-        let own = (opened.group, opened.share.trustee, opened.statement);
-        if own != (self.seat.place.group, self.seat.place.position, checked.id) {
+        if !self.seat.is_own(&opened) || opened.statement != checked.id {
             return Err(SetupError::Foreign);
         }
         self.begin_opening(cx.now(), checked, opened);

@@ -271,6 +271,21 @@ fn a_machine_refuses_keys_and_records_that_are_not_its_own() {
     assert_eq!(Server::restore(setup, [], &mut cx).unwrap_err(), server::SetupError::Keys);
     let setup = server::Setup { secret: world.secrets[1].clone(), ..world.server_setup(0) };
     assert_eq!(Server::restore(setup, [], &mut cx).unwrap_err(), server::SetupError::Keys);
+    // What another server of the session wrote.
+    let (statement, certificate, deals) = decided(&world);
+    let (_, mut others, _) = hand(&mut world.server(1), Peer::Client, invitation(&world));
+    let config = world.session().config().clone();
+    let decision = Decision { config, statement, certificate, deals: deals[0].clone() };
+    let decision = Message::Decision(decision);
+    let (_, opened, _) = hand(&mut world.server(1), Peer::Guest(0), decision);
+    others.extend(opened);
+    assert_eq!(others.len(), 2);
+    for record in others {
+        let own = Server::restore(world.server_setup(1), [record.clone()], &mut cx);
+        assert!(own.is_ok());
+        let refused = Server::restore(world.server_setup(0), [record], &mut cx).unwrap_err();
+        assert_eq!(refused, server::SetupError::Foreign);
+    }
     let setup = client::Setup { key: world.keys[1].clone(), ..world.client_setup() };
     assert_eq!(Client::restore(setup, [], &mut cx).unwrap_err(), client::SetupError::Key);
     let (mut statement, _, deals) = decided(&world);
