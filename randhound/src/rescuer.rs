@@ -459,10 +459,13 @@ impl Seeking {
     /// What was decided, with f + 1 fragments of its deals, once they are here.
     fn enough(&self, session: &Session) -> Option<(&Decided, BTreeMap<Index, Fragment>)> {
         let (decided, need) = (self.decided.as_ref()?, coded::enough(session));
+        // They are copied once, and not for each answer that arrives.
+        if self.acknowledged.len() < need {
+            return None;
+        }
         let fragments = self.acknowledged.iter().take(need);
-        let fragments: BTreeMap<_, _> =
-            fragments.map(|(server, (_, fragment))| (*server, fragment.clone())).collect();
-        (fragments.len() == need).then_some((decided, fragments))
+        let fragments = fragments.map(|(server, (_, fragment))| (*server, fragment.clone()));
+        Some((decided, fragments.collect()))
     }
 
     /// The proof that what these fragments do not rebuild is void.
