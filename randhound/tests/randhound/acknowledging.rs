@@ -98,6 +98,31 @@ fn a_wrong_part_costs_one_round_and_is_named() {
     assert_eq!(finish(&mut table, decided), (true, vec![0, 1, 2, 3, 5, 6]));
 }
 
+/// A network that says again what was said in a round that failed, and a server that is not asked,
+/// end no round and blame nobody.
+#[test]
+fn parts_of_another_round_or_of_who_is_not_asked_count_for_nothing() {
+    let world = world(7, 4);
+    let (mut table, shown) = chosen(&world);
+    let (liar, mut first) = (Peer::Server(world.index(4)), Vec::new());
+    let again = table.carry(shown, |from, reply| {
+        first.push((from, reply.clone()));
+        Some(if from == 4 { wrong_part(reply) } else { reply })
+    });
+    assert_eq!(asked(&again), (Some(1), vec![0, 1, 2, 3, 5, 6], vec![4]));
+    for (from, reply) in first.clone() {
+        assert_eq!(table.hear(from, reply), []);
+    }
+    let (_, reply) = first.into_iter().find(|(from, _)| *from == 4).unwrap();
+    let Message::Acknowledgement(mut said) = reply else { panic!() };
+    let Word::Part { attempt, .. } = &mut said.word else { panic!() };
+    *attempt = 1;
+    assert_eq!(table.hear(4, Message::Acknowledgement(said)), []);
+    let decided = table.deliver(again);
+    assert_eq!(finish(&mut table, decided), (true, vec![0, 1, 2, 3, 5, 6]));
+    assert_eq!(table.blamed(), [(liar, FaultKind::InvalidProof)]);
+}
+
 #[test]
 fn a_wrong_part_is_named_though_others_are_silent() {
     let world = world(7, 4);
@@ -291,8 +316,8 @@ fn a_repeated_question_takes_no_part_back() {
     }
     let mut decided = Vec::new();
     for (from, both) in replies {
-        // The last refusal alone would end the round.
-        let both = if from == 3 { [both[1].clone(), both[0].clone()] } else { both };
+        // The refusal comes after the part, or before it. The last one alone would end the round.
+        let both = if from == 3 || from == 0 { [both[1].clone(), both[0].clone()] } else { both };
         decided.extend(both.into_iter().flat_map(|reply| table.hear(from, reply)));
     }
     assert_eq!(finish(&mut table, decided), (true, vec![0, 1, 2, 3]));

@@ -126,11 +126,70 @@ fn only_the_client_of_the_slot_is_answered() {
     assert_eq!(hand(&mut server, Peer::Guest(3), invitation(&world)).2, [], "no name to blame");
     let forged = Shown {
         statement: ByClient::new(stranger, statement.clone()),
-        ..world.shown(statement, &deals, 0)
+        ..world.shown(statement.clone(), &deals, 0)
     };
     let forged = Message::Choice(forged);
     let (said, recorded, _) = hand(&mut server, Peer::Client, forged);
     assert_eq!((said, recorded), (vec![], vec![]));
+    // The client's own choice, which anybody passes on.
+    let mut server = world.server(0);
+    let shown = Message::Choice(world.shown(statement, &deals, 0));
+    for (from, blamed) in [(other, vec![FaultKind::WrongRole]), (Peer::Guest(3), vec![])] {
+        let found = hand(&mut server, from, shown.clone());
+        assert_eq!(found, (vec![], vec![], blamed));
+    }
+    assert_eq!(hand(&mut server, Peer::Client, shown).0.len(), 1);
+}
+
+/// A client has a statement in each of its sessions, and a server knows one of them.
+#[test]
+fn what_is_of_another_session_is_not_answered() {
+    let world = world(4, 4);
+    let (statement, certificate, deals) = decided(&world);
+    let mut elsewhere = crate::common::world(4, 4);
+    elsewhere.terms.slot = 4;
+    let (others, others_certificate, others_deals) = decided(&elsewhere);
+    let mut server = world.server(0);
+    let shown = Message::Choice(world.shown(statement.clone(), &deals, 0));
+    assert_eq!(hand(&mut server, Peer::Client, shown).0.len(), 1);
+    // It contradicts nothing, and convicts nobody.
+    let shown = Message::Choice(elsewhere.shown(others.clone(), &others_deals, 0));
+    let mut rng = rng(5);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let output = released(server.handle_message(&mut cx, Peer::Client, shown));
+    let [fault] = &output.faults[..] else { panic!("{:?}", output.faults) };
+    assert_eq!((fault.kind, &fault.evidence), (FaultKind::InvalidPayload, &None));
+    assert_eq!(output.messages, []);
+
+    let ids = [elsewhere.session().id(), world.session().id()];
+    let told = ids.map(|id| hand(&mut server, Peer::Guest(1), Message::Inquiry(id)).0.len());
+    assert_eq!(told, [0, 1]);
+
+    // What was decided elsewhere, under its own config or this one, and the reverse.
+    let configs = [elsewhere.session().config().clone(), world.session().config().clone()];
+    let decide =
+        |config: usize, statement: &Statement, certificate: &Certificate, deals: &Deals| {
+            Message::Decision(Decision {
+                config: configs[config].clone(),
+                statement: statement.clone(),
+                certificate: certificate.clone(),
+                deals: deals.clone(),
+            })
+        };
+    for decision in [
+        decide(0, &others, &others_certificate, &others_deals[0]),
+        decide(1, &others, &others_certificate, &others_deals[0]),
+        decide(0, &statement, &certificate, &deals[0]),
+    ] {
+        let mut server = world.server(3);
+        let found = hand(&mut server, Peer::Server(world.index(1)), decision);
+        assert_eq!(found, (vec![], vec![], vec![FaultKind::InvalidPayload]));
+    }
+    let sound = decide(1, &statement, &certificate, &deals[0]);
+    let (said, records, _) = hand(&mut world.server(3), Peer::Guest(1), sound);
+    assert_eq!((said.len(), records.len()), (1, 1));
+    let refused = Server::restore(elsewhere.server_setup(3), records, &mut cx).unwrap_err();
+    assert_eq!(refused, server::SetupError::Foreign);
 }
 
 #[test]
@@ -191,6 +250,20 @@ fn a_choice_that_does_not_hold_is_not_acknowledged() {
     refuse(with(&|it| it.roots = Default::default()), own.clone());
     refuse(with(&|it| it.dealers = Mask::of(8, 0..8)), own.clone());
     refuse(with(&|it| it.dealers = Mask::of(9, [0])), own.clone());
+    // A group that is not its own has a dealer less, or a root is missing or too many.
+    let session = world.session();
+    let others = session.groups().members(1 - place.group).unwrap();
+    let one = others.iter().find(|it| sound.dealers.contains(it.get())).unwrap().get();
+    let fewer = Mask::of(8, sound.dealers.iter().filter(|dealer| *dealer != one));
+    refuse(with(&|it| it.dealers = fewer.clone()), own.clone());
+    let every = Mask::of(8, sound.dealers.iter().chain(others.iter().map(|it| it.get())));
+    refuse(with(&|it| it.dealers = every.clone()), own.clone());
+    let mut padded = sound.dealers.as_bytes().to_vec();
+    padded.push(0);
+    refuse(with(&|it| it.dealers = Mask::from_bytes(padded.clone()).unwrap()), own.clone());
+    let mut roots = sound.roots.clone().into_inner();
+    roots.push([0; 32]);
+    refuse(with(&|it| it.roots = BoundedVec::new(roots.clone()).unwrap()), own.clone());
     let mut roots = sound.roots.clone().into_inner();
     roots[usize::from(place.group)][0] ^= 1;
     refuse(with(&|it| it.roots = BoundedVec::new(roots.clone()).unwrap()), own.clone());
