@@ -2,10 +2,19 @@
 
 use core::fmt::Debug;
 
-use cosi::{domain::BATCH, mask::Mask, round::Question, transcript::Hash, wire::Wire};
+use cosi::{
+    domain::{ACKNOWLEDGING, BATCH, DEALING, DEALS_ROOT},
+    mask::Mask,
+    round::Question,
+    transcript::Hash,
+    wire::Wire,
+};
 use randhound::{
-    Message, Transcript, client, draw,
-    message::{Acknowledgement, Ask, ByClient, Decision, Kept, Opened, Shown, Word},
+    Message, StatementId, Transcript, client, draw,
+    message::{
+        Acknowledgement, Ask, ByClient, Dealing, Decision, Kept, Opened, Said, Shown, Word, root,
+        round,
+    },
     server,
 };
 
@@ -122,6 +131,34 @@ fn formats_are_pinned() {
         "913cc8e7d6c37cf0",
     ];
     assert_eq!(found, expected);
+}
+
+/// By the documented rules, written anew.
+#[test]
+fn roots_and_rounds_name_all_that_they_are_of() {
+    let world = world(4, 4);
+    let (_, transcript) = world.run();
+    let (deals, id) = (&transcript.groups[0].deals, transcript.statement.id());
+    let rule = |group: u64, deals: &[Said<Dealing>]| {
+        let hash = Hash::new(DEALS_ROOT).number(group).number(deals.len() as u64);
+        let add = |hash: Hash, said: &Said<Dealing>| {
+            let signed = Hash::new(DEALING).bytes(&said.encode()).digest();
+            hash.number(said.what.dealer.into()).fixed(&signed)
+        };
+        deals.iter().fold(hash, add).digest()
+    };
+    for group in [0, 1, 256] {
+        assert_eq!(root(group, deals), rule(group.into(), deals));
+        assert_eq!(root(group, &deals[..1]), rule(group.into(), &deals[..1]));
+    }
+    let mut resigned = deals.to_vec();
+    resigned[0].signature.0[0] ^= 1;
+    assert_ne!(root(0, &resigned), root(0, deals));
+    let other = StatementId([7; 32]);
+    for (id, attempt) in [(id, 0), (id, 1), (id, 255), (other, 0)] {
+        let named = Hash::new(ACKNOWLEDGING).fixed(&id.0).fixed(&[attempt]).digest();
+        assert_eq!(round(id, attempt), named);
+    }
 }
 
 #[test]

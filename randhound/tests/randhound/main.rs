@@ -13,6 +13,7 @@ mod attacks;
 mod clients;
 mod coded;
 mod common;
+mod convictions;
 mod draw;
 mod draw_attacks;
 mod draw_sim;

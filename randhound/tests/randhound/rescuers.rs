@@ -3,7 +3,7 @@
 use cosi::machine::{Cx, Fault, FaultKind, Step, Time};
 use randhound::{
     Message, Peer, Rescuer, blame,
-    message::{Kept, Opened},
+    message::{ByClient, Kept, Opened},
     rescuer::{Abort, Command, Error, Event},
 };
 
@@ -99,6 +99,9 @@ fn one_answer_a_server_is_kept_whatever_arrives() {
         let (events, faults) = say(&mut rescuer, one, Message::Kept(kept[1].clone()));
         assert_eq!((events, faults), (vec![], vec![]));
     }
+    // Its first answer counts: what comes after it is not looked at.
+    let other = Kept { acknowledged: kept[0].acknowledged.clone(), ..kept[1].clone() };
+    assert_eq!(say(&mut rescuer, one, Message::Kept(other)), (vec![], vec![]));
     // Another server's fragment is not its own.
     let zero = Peer::Server(world.index(0));
     let (_, faults) = say(&mut rescuer, zero, Message::Kept(kept[1].clone()));
@@ -136,6 +139,67 @@ fn the_first_certificate_that_holds_decides() {
     // Whoever lied about the certificate may still have its fragment.
     say(&mut rescuer, three, Message::Kept(kept[3].clone()));
     let why = Event::Aborted(Abort::Shares { group: 0, have: 0, need: 2 });
+    assert_eq!(patient(&mut rescuer), why);
+}
+
+/// A certificate costs as many checks as it has signers, so a server has one try.
+#[test]
+fn who_lied_about_the_certificate_is_not_heard_again() {
+    let world = world(4, 4);
+    let (plot, kept) = kept(&world);
+    let few = plot.certificate(&world, &[0, 1]);
+    let lie = Kept { decided: Some((plot.statement.what.clone(), few)), ..kept[0].clone() };
+    let mut rescuer = started(&world);
+    let zero = Peer::Server(world.index(0));
+    assert_eq!(kinds(&say(&mut rescuer, zero, Message::Kept(lie)).1), [FaultKind::InvalidProof]);
+    say(&mut rescuer, zero, Message::Kept(kept[0].clone()));
+    let none = Event::Aborted(Abort::Certificate { answers: 1, servers: 4 });
+    assert_eq!(patient(&mut rescuer), none);
+}
+
+/// What is not the client's word in this session convicts it of nothing.
+#[test]
+fn no_servers_forgery_convicts_the_client() {
+    let world = world(4, 4);
+    let (_, kept) = kept(&world);
+    let mut elsewhere = crate::common::world(4, 4);
+    elsewhere.terms.slot = 4;
+    let foreign = Plot::honest(&elsewhere, pick(&elsewhere, &dealings(&elsewhere), false));
+    let mut forged = Plot::honest(&world, pick(&world, &dealings(&world), true));
+    forged.statement = ByClient::new(&world.keys[2], forged.statement.what);
+    let mut rescuer = started(&world);
+    let honest = Kept { decided: None, ..kept[0].clone() };
+    let zero = Peer::Server(world.index(0));
+    assert_eq!(say(&mut rescuer, zero, Message::Kept(honest)), (vec![], vec![]));
+    for (at, plot, kind) in
+        [(1, foreign, FaultKind::InvalidPayload), (2, forged, FaultKind::BadSignature)]
+    {
+        let acknowledged = Some((plot.statement, plot.fragments[at].clone()));
+        let lie = Kept { acknowledged, decided: None, ..kept[0].clone() };
+        let from = Peer::Server(world.index(u16::try_from(at).unwrap()));
+        let (_, faults) = say(&mut rescuer, from, Message::Kept(lie));
+        let [fault] = &faults[..] else { panic!("{faults:?}") };
+        assert_eq!((fault.culprit, fault.kind), (from, kind));
+        assert_eq!(fault.evidence, None);
+    }
+}
+
+/// A fragment of another statement that the client signed would make the decided one look void.
+#[test]
+fn once_a_statement_is_decided_no_others_fragment_is_kept() {
+    let world = world(4, 4);
+    let (_, kept) = kept(&world);
+    let other = Plot::honest(&world, pick(&world, &dealings(&world), true));
+    let acknowledged = Some((other.statement.clone(), other.fragments[0].clone()));
+    let other = Kept { acknowledged, decided: None, ..kept[0].clone() };
+    let mut rescuer = started(&world);
+    let [zero, three] = [0, 3].map(|at| Peer::Server(world.index(at)));
+    assert_eq!(say(&mut rescuer, three, Message::Kept(kept[3].clone())), (vec![], vec![]));
+    let (events, faults) = say(&mut rescuer, zero, Message::Kept(other));
+    assert_eq!(events, []);
+    let [fault] = &faults[..] else { panic!("{faults:?}") };
+    assert_eq!((fault.culprit, fault.kind), (Peer::Client, FaultKind::Equivocation));
+    let why = Event::Aborted(Abort::Fragments { have: 1, need: 2 });
     assert_eq!(patient(&mut rescuer), why);
 }
 
