@@ -18,7 +18,10 @@ use curve25519_dalek::{
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use sha2::{Digest as _, Sha512};
 
-use crate::common::{at, key, roster};
+use crate::{
+    certificate::of_scalars,
+    common::{at, key, roster},
+};
 
 const NAME: [u8; 32] = [7; 32];
 const STATEMENT: &[u8] = b"statement";
@@ -251,6 +254,13 @@ fn a_question_that_nobody_may_answer_is_none() {
         assert!(!is_asked(&Question { commitments, ..question.clone() }));
     }
     assert!(Offer { points: [nowhere; 2], ..pair(&roster, 0, 1).0 }.decode().is_none());
+    // Keys that cancel out would sign everything.
+    let [one, two] = [7_u8, 9].map(Scalar::from);
+    let members = of_scalars(&[one, -one, two]);
+    for (mask, asks) in [([0, 1], false), ([0, 2], true)] {
+        let question = with(Mask::of(3, mask));
+        assert_eq!(Round::new(&members, &NAME, &question, STATEMENT).is_some(), asks, "{mask:?}");
+    }
     // Offers that cancel out leave nothing to ask.
     let [r1, r2] = offers(&roster, &[0])[0].1;
     let cancelling = [(at(&roster, 0), [r1, r2]), (at(&roster, 1), [-r1, -r2])];
