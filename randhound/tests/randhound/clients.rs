@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use cosi::machine::{Cx, FaultKind, Step, Time, To};
 use randhound::{
-    Client, Message, Peer,
+    Client, Message, Peer, client,
     client::{Command, Record},
     message::{Dealing, Said, Shown},
 };
 
-use crate::common::{World, dealings, released, rng, world};
+use crate::{
+    common::{World, dealings, released, rng, world},
+    table::Table,
+};
 
 fn say(client: &mut Client, cx: &mut Cx<'_>, said: &Said<Dealing>, world: &World) -> Vec<Record> {
     let from = Peer::Server(world.index(said.what.dealer));
@@ -89,4 +92,23 @@ fn servers_answer_for_themselves() {
     let output = released(client.handle_message(&mut cx, zero, world.dealt(&forged)));
     assert_eq!(output.faults[0].kind, FaultKind::BadSignature);
     assert_eq!(output.faults[0].evidence, None);
+}
+
+/// A round trip takes nothing from the time of the next.
+#[test]
+fn patience_begins_anew_with_each_round_trip() {
+    let world = world(4, 4);
+    let late = world.client_setup().patience - Duration::from_secs(1);
+    let mut table = Table::new(&world);
+    let mut asked = table.start();
+    for _ in 0..3 {
+        assert_eq!(table.events, []);
+        let end = table.now.after(late);
+        while table.client.next_timeout().unwrap() < end {
+            table.wait();
+        }
+        table.now = end;
+        asked = table.deliver(asked);
+    }
+    assert!(matches!(table.events[..], [client::Event::Finished(..)]), "{:?}", table.events);
 }

@@ -1,6 +1,8 @@
 //! What a rescuer does with what servers say, out of place and too often.
 
-use cosi::machine::{Cx, Fault, FaultKind, Step, Time};
+use std::time::Duration;
+
+use cosi::machine::{Cx, Fault, FaultKind, Step, Time, To};
 use randhound::{
     Message, Peer, Rescuer, blame,
     message::{ByClient, Kept, Opened},
@@ -224,6 +226,34 @@ fn two_statements_convict_the_client_and_the_certified_one_is_completed() {
     assert_eq!((fault.culprit, fault.kind), (Peer::Client, FaultKind::Equivocation));
     let evidence = fault.evidence.as_ref().unwrap();
     assert_eq!(blame::verify(evidence, &world.session()), Some(Peer::Client));
+}
+
+/// Each of the two round trips has its own time, and asks again only who owes an answer.
+#[test]
+fn who_answered_is_not_asked_again_and_patience_begins_anew() {
+    let world = world(4, 4);
+    let (_, kept) = kept(&world);
+    let [one, two, three] = [1, 2, 3].map(|at| Peer::Server(world.index(at)));
+    let mut rescuer = started(&world);
+    assert_eq!(say(&mut rescuer, three, Message::Kept(kept[3].clone())), (vec![], vec![]));
+    let mut rng = rng(5);
+    let late = Time::at(world.rescuer_setup().patience - Duration::from_secs(1));
+    let mut now = Time::default();
+    while now < late {
+        now = rescuer.next_timeout().unwrap();
+        let output = released(rescuer.handle_timeout(&mut Cx::new(now, &mut rng)));
+        let [(To::Some(asked), Message::Inquiry(_))] = &output.messages[..] else { panic!() };
+        assert_eq!(*asked, [Peer::Server(world.index(0)), one, two]);
+    }
+    let last = Message::Kept(kept[1].clone());
+    let output = released(rescuer.handle_message(&mut Cx::new(now, &mut rng), one, last));
+    assert!(matches!(output.messages[..], [(_, Message::Decision(_)), ..]));
+    // Nine seconds of ten are over, and five more are not too many.
+    while now < late.after(Duration::from_secs(5)) {
+        now = rescuer.next_timeout().unwrap();
+        let output = released(rescuer.handle_timeout(&mut Cx::new(now, &mut rng)));
+        assert_eq!(output.events, []);
+    }
 }
 
 /// Shares are taken from their own servers, once each, for the statement that is decided.

@@ -302,6 +302,10 @@ fn whoever_shows_the_certificate_gets_the_share_once_made() {
     let (said, recorded, faults) =
         hand(&mut server, Peer::Guest(1), Message::Decision(lacking.clone()));
     assert_eq!((said, recorded, faults), (vec![], vec![], vec![]));
+    // Whoever relays a long certificate leaves deals out, and is not to blame.
+    let relay = Peer::Server(world.index(1));
+    let found = hand(&mut server, relay, Message::Decision(lacking.clone()));
+    assert_eq!(found, (vec![], vec![], vec![]));
     let (first, records, _) = hand(&mut server, Peer::Guest(1), Message::Decision(whole.clone()));
     let [Message::Opened(opened)] = &first[..] else { panic!() };
     let verified: Vec<_> = deals[0]
