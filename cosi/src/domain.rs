@@ -150,6 +150,13 @@ domains! {
     /// Proof of possession of the key of a verifiable random function.
     VRF_POSSESSION = "randhound/v1/vp";
 
+    /// Derives a dealer's polynomial in a session of RandShare.
+    RANDSHARE_SECRET = "randshare/v1/sec";
+    /// Names the commitments of a dealer in a session of RandShare.
+    RANDSHARE_DEAL = "randshare/v1/com";
+    /// Derives the output of a session of RandShare.
+    RANDSHARE_OUTPUT = "randshare/v1/out";
+
     /// Names a ledger.
     GENESIS = "omniledger/v1/ge";
     /// Names the chain of a ledger's validators.

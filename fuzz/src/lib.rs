@@ -10,6 +10,8 @@ mod drawing;
 mod draws;
 mod hops;
 mod realm;
+mod rescuing;
+mod sharing;
 mod signing;
 mod town;
 mod validator;
@@ -23,6 +25,8 @@ pub use consensus::byzcoin;
 pub use decode::decode;
 pub use drawing::randhound;
 pub use draws::draw;
+pub use rescuing::rescue;
+pub use sharing::randshare;
 pub use signing::{cosi, trees};
 pub use validator::validator;
 pub use verify::verify;
@@ -51,6 +55,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "atomix", run: atomix, seeds: commit::seeds },
     Target { name: "randhound", run: randhound, seeds: drawing::seeds },
     Target { name: "draw", run: draw, seeds: draws::seeds },
+    Target { name: "randshare", run: randshare, seeds: sharing::seeds },
+    Target { name: "rescue", run: rescue, seeds: rescuing::seeds },
 ];
 
 /// Runs every file of the folder `corpus` through a target, in the order of their names, and

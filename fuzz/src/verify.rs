@@ -68,6 +68,7 @@ const CHECKS: &[Check] = &[
     Check { name: "epoch", accepts: ledger::epoch, valid: ledger::epochs },
     Check { name: "vrf", accepts: draw::value, valid: draw::values },
     Check { name: "vrf-key", accepts: draw::vrf_key, valid: draw::vrf_keys },
+    Check { name: "void", accepts: draw::void, valid: draw::voids },
     Check { name: "publication", accepts: draw::publication, valid: draw::publications },
 ];
 

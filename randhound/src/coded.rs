@@ -14,10 +14,7 @@
 //! The code is the Reed–Solomon code over GF(2^16) of the crate reed-solomon-simd 3, at its default
 //! rate, whose additive FFT is that of Lin, Han and Chung (FOCS 2014). A test pins its fragments.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
@@ -75,12 +72,59 @@ impl Shape {
     fn fragment(self, len: usize) -> usize {
         len.div_ceil(self.enough).next_multiple_of(2).max(2)
     }
+
+    /// Whether there is a code.
+    fn is_supported(self) -> bool {
+        self.others() == 0 || ReedSolomonEncoder::supports(self.enough, self.others())
+    }
+
+    /// All fragments of these bytes.
+    fn code(self, mut bytes: Vec<u8>) -> Option<Vec<Vec<u8>>> {
+        let size = self.fragment(bytes.len());
+        if size > MAX_FRAGMENT {
+            return None;
+        }
+        bytes.resize(size.checked_mul(self.enough)?, 0);
+        let mut fragments: Vec<_> = bytes.chunks(size).map(<[u8]>::to_vec).collect();
+        if self.others() > 0 {
+            let mut encoder = ReedSolomonEncoder::new(self.enough, self.others(), size).ok()?;
+            for fragment in &fragments {
+                encoder.add_original_shard(fragment).ok()?;
+            }
+            let coded = encoder.encode().ok()?;
+            fragments.extend(coded.recovery_iter().map(<[u8]>::to_vec));
+        }
+        Some(fragments)
+    }
+
+    /// The bytes, with their padding, of fragments by position.
+    fn restore(self, fragments: &BTreeMap<usize, &[u8]>) -> Option<Vec<u8>> {
+        let size = fragments.values().next()?.len();
+        if fragments.len() < self.enough || fragments.values().any(|bytes| bytes.len() != size) {
+            return None;
+        }
+        let (own, others): (BTreeMap<usize, &[u8]>, BTreeMap<usize, &[u8]>) =
+            fragments.iter().partition(|(at, _)| **at < self.enough);
+        let mut parts: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+        if own.len() < self.enough {
+            let mut decoder = ReedSolomonDecoder::new(self.enough, self.others(), size).ok()?;
+            for (at, bytes) in &own {
+                decoder.add_original_shard(*at, bytes).ok()?;
+            }
+            for (at, bytes) in &others {
+                decoder.add_recovery_shard(at.checked_sub(self.enough)?, bytes).ok()?;
+            }
+            let restored = decoder.decode().ok()?;
+            parts.extend(restored.restored_original_iter().map(|(at, bytes)| (at, bytes.to_vec())));
+        }
+        parts.extend(own.into_iter().map(|(at, bytes)| (at, bytes.to_vec())));
+        Some(parts.into_values().flatten().collect())
+    }
 }
 
 /// Whether there is a code for so many servers.
 pub(crate) fn supports(roster: &Roster) -> bool {
-    let shape = Shape::of(roster);
-    shape.others() == 0 || ReedSolomonEncoder::supports(shape.enough, shape.others())
+    Shape::of(roster).is_supported()
 }
 
 /// How many fragments rebuild the deals: f + 1.
@@ -104,22 +148,8 @@ impl Coded {
     }
 
     /// Codes any bytes.
-    pub fn code(session: &Session, mut bytes: Vec<u8>) -> Option<Self> {
-        let shape = Shape::of(session.roster());
-        let size = shape.fragment(bytes.len());
-        if size > MAX_FRAGMENT {
-            return None;
-        }
-        bytes.resize(size.checked_mul(shape.enough)?, 0);
-        let mut fragments: Vec<_> = bytes.chunks(size).map(<[u8]>::to_vec).collect();
-        if shape.others() > 0 {
-            let mut encoder = ReedSolomonEncoder::new(shape.enough, shape.others(), size).ok()?;
-            for fragment in &fragments {
-                encoder.add_original_shard(fragment).ok()?;
-            }
-            let coded = encoder.encode().ok()?;
-            fragments.extend(coded.recovery_iter().map(<[u8]>::to_vec));
-        }
+    pub fn code(session: &Session, bytes: Vec<u8>) -> Option<Self> {
+        let fragments = Shape::of(session.roster()).code(bytes)?;
         let tree = Tree::new(fragments.iter().map(|fragment| leaf_hash(fragment)));
         Some(Self { fragments, tree })
     }
@@ -143,38 +173,50 @@ impl Coded {
 /// `None`: they are fewer, or no fragments of coded deals. It does not say that the deals are
 /// those that the root's statement names, nor that all other fragments under it are theirs: see
 /// [`Session::check_choice`].
-pub fn rebuild(
+pub fn rebuild<'a>(
     session: &Session,
-    fragments: &BTreeMap<Index, Fragment>,
+    fragments: &'a BTreeMap<Index, Fragment>,
 ) -> Option<BoundedVec<Deals, MAX_GROUPS>> {
-    let bytes = restore(Shape::of(session.roster()), fragments)?;
+    let at =
+        |(index, fragment): (&Index, &'a Fragment)| (usize::from(index.get()), &*fragment.bytes);
+    let fragments = fragments.iter().map(at).collect();
+    let bytes = Shape::of(session.roster()).restore(&fragments)?;
     let mut rest = &bytes[..];
     let deals = session.groups().iter().map(|_| Deals::deserialize(&mut rest).ok());
     BoundedVec::new(deals.collect::<Option<_>>()?)
 }
 
-fn restore(shape: Shape, fragments: &BTreeMap<Index, Fragment>) -> Option<Vec<u8>> {
-    let at = |index: &Index| usize::from(index.get());
-    let size = fragments.values().next()?.bytes.len();
-    let sizes = BTreeSet::from_iter(fragments.values().map(|fragment| fragment.bytes.len()));
-    if fragments.len() < shape.enough || sizes.len() != 1 {
-        return None;
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn shape(servers: usize) -> Shape {
+        let roster = u64::try_from(servers).unwrap();
+        let faulty = usize::try_from(cosi::roster::faulty(roster)).unwrap();
+        Shape { enough: faulty + 1, servers }
     }
-    let mut parts: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
-    let (own, others): (Vec<_>, Vec<_>) =
-        fragments.iter().partition(|(index, _)| at(index) < shape.enough);
-    if own.len() < shape.enough {
-        let mut decoder = ReedSolomonDecoder::new(shape.enough, shape.others(), size).ok()?;
-        for (index, fragment) in &own {
-            decoder.add_original_shard(at(index), &*fragment.bytes).ok()?;
+
+    #[test]
+    fn as_many_servers_are_supported_as_are_said_to_be() {
+        for servers in [1, 2, 3, 4, 7, 1_024, 4_096, 16_384, 32_768, 49_153] {
+            assert!(shape(servers).is_supported(), "{servers}");
         }
-        for (index, fragment) in &others {
-            let recovery = at(index).checked_sub(shape.enough)?;
-            decoder.add_recovery_shard(recovery, &*fragment.bytes).ok()?;
-        }
-        let restored = decoder.decode().ok()?;
-        parts.extend(restored.restored_original_iter().map(|(at, bytes)| (at, bytes.to_vec())));
+        assert!(!shape(49_154).is_supported());
+        assert!(!shape(65_536).is_supported());
     }
-    parts.extend(own.iter().map(|(index, fragment)| (at(index), fragment.bytes.to_vec())));
-    Some(parts.into_values().flatten().collect())
+
+    #[test]
+    fn the_last_third_of_the_most_servers_rebuild() {
+        let shape = shape(49_153);
+        let bytes: Vec<u8> = (0..60_000_u32).map(|at| at.to_le_bytes()[0] ^ 0x5a).collect();
+        let fragments = shape.code(bytes.clone()).unwrap();
+        assert_eq!((fragments.len(), fragments[0].len()), (49_153, 4));
+        let last = (0..).zip(&fragments).skip(49_153 - shape.enough);
+        let last: BTreeMap<usize, &[u8]> = last.map(|(at, bytes)| (at, &bytes[..])).collect();
+        let restored = shape.restore(&last).unwrap();
+        assert_eq!(restored[..bytes.len()], bytes);
+        assert_eq!(restored[bytes.len()..], vec![0; 4 * shape.enough - bytes.len()]);
+    }
 }

@@ -113,7 +113,7 @@ pub enum SessionError {
     #[error("the share keys cannot be grouped: {0}")]
     Keys(#[from] KeysError),
     /// More servers than deals can be coded for.
-    #[error("deals cannot be coded for so many servers; have at most 49,152")]
+    #[error("deals cannot be coded for so many servers; have at most 49,153")]
     Servers,
     /// A group cannot share secrets.
     #[error("a group cannot share secrets: {0}")]

@@ -9,7 +9,7 @@ use cosi::{
 };
 use pvss::{Chosen, Deal, DecryptedShare, Registration, Scheme, ShareKeys, Sharing};
 use randhound::{
-    GroupTranscript, Publication, Transcript,
+    GroupTranscript, Publication, Transcript, Void,
     vrf::{self, VrfSecret},
 };
 
@@ -17,6 +17,7 @@ use super::taken;
 use crate::{
     committee::{self, CAST, DRAW, SERVERS},
     decode::samples::vrf,
+    rescuing,
     town::{key, rng},
 };
 
@@ -105,6 +106,18 @@ pub(super) fn conviction(bytes: &[u8]) -> Option<Vec<u8>> {
 
 pub(super) fn convictions() -> Vec<Vec<u8>> {
     committee::convictions().iter().map(Wire::encode).collect()
+}
+
+/// The proof without the fragments, any f + 1 of which will do.
+pub(super) fn void(bytes: &[u8]) -> Option<Vec<u8>> {
+    let void = Void::decode(bytes).ok()?;
+    void.verify(&CAST.committee, &CAST.terms).ok()?;
+    assert!(rescuing::shown(&void), "a fragment that the client did not make");
+    Some(Void { fragments: BoundedVec::default(), ..void }.encode())
+}
+
+pub(super) fn voids() -> Vec<Vec<u8>> {
+    rescuing::voids().iter().map(Wire::encode).collect()
 }
 
 /// A proof of a member's own random value.

@@ -11,6 +11,7 @@
 mod acknowledging;
 mod attacks;
 mod clients;
+mod coded;
 mod common;
 mod draw;
 mod draw_attacks;

@@ -1,0 +1,4 @@
+//! Seven servers whose consensus stands in for a client.
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::main!(rescue);
