@@ -1,33 +1,32 @@
 //! A rescuer and seven servers, whose client shows what it likes to whom it likes, on a network that
 //! does its worst, with crashes.
 
+mod plots;
 #[cfg(test)]
 mod tests;
 
 use core::time::Duration;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::LazyLock,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cosi::{
-    Certificate, Statement as _, certificate,
+    Certificate,
     keys::Signature,
     machine::{Cx, Fault, Time},
-    wire::{BoundedVec, Wire},
+    wire::Wire,
 };
 use rand_chacha::ChaCha20Rng;
 use randhound::{
-    Message, Peer, Randomness, Rescuer, Server, Statement, StatementId, Void,
-    coded::{Coded, Fragment},
-    message::{Ask, ByClient, Deals, Decision, Shown, Word},
+    Message, Peer, Randomness, Rescuer, Server, StatementId,
+    message::{Decision, Word},
     rescuer::{Command, Event, RescuerStep, Setup},
     server::{Record, ServerStep},
 };
 
+use self::plots::{PLOTS, Plot};
+pub(crate) use self::plots::{fragments, shown, voids};
 use crate::{
     actions::Actions,
-    committee::{CAST, DRAW, SERVERS},
+    committee::{CAST, SERVERS},
     town::{receives, rng},
 };
 
@@ -166,84 +165,6 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
         ),
     ];
     seeds.map(|(name, input)| (name.to_owned(), input)).to_vec()
-}
-
-/// What the client may show.
-struct Plot {
-    statement: ByClient<Statement>,
-    deals: Vec<Deals>,
-    coded: Coded,
-    sound: bool,
-}
-
-/// Two sound choices, and one whose fragments are no deals.
-static PLOTS: LazyLock<[Plot; 3]> = LazyLock::new(|| {
-    let dealt = DRAW.deals();
-    let sound = |last| {
-        let (statement, deals) = CAST.choice(&dealt, last).expect("all have dealt");
-        let coded = Coded::new(&CAST.session, &deals).expect("short deals");
-        Plot { statement, deals, coded, sound: true }
-    };
-    let [first, last] = [false, true].map(sound);
-    let coded = Coded::code(&CAST.session, b"no deals".to_vec()).expect("short bytes");
-    let what = Statement { availability: coded.root(), ..first.statement.what.clone() };
-    let statement = ByClient::new(&CAST.client, what);
-    let void = Plot { statement, deals: first.deals.clone(), coded, sound: false };
-    [first, last, void]
-});
-
-impl Plot {
-    fn id(&self) -> StatementId {
-        self.statement.what.id()
-    }
-
-    fn sign(&self, at: u16) -> Signature {
-        let roster = CAST.session.roster().id();
-        certificate::sign(CAST.key(at), &roster, &self.statement.what.to_signed())
-    }
-
-    fn shown(&self, at: u16) -> Option<Shown> {
-        Some(Shown {
-            statement: self.statement.clone(),
-            deals: self.deals.get(usize::from(CAST.group(at)))?.clone(),
-            fragment: self.coded.fragment(CAST.index(at))?,
-            ask: Ask::Single,
-        })
-    }
-}
-
-/// Proofs of the one void statement, by some servers' fragments.
-pub(crate) fn voids() -> Vec<Void> {
-    let [.., plot] = &*PLOTS;
-    let signed = (0..SERVERS).take(QUORUM).map(|at| (CAST.index(at), plot.sign(at)));
-    let certificate = Certificate::individual(CAST.session.roster(), signed).expect("five signed");
-    let proof = |servers: [u16; 3]| {
-        let fragment = |at| Some((at, plot.coded.fragment(CAST.index(at))?));
-        let fragments = servers.into_iter().map(fragment).collect::<Option<_>>();
-        Void {
-            config: CAST.session.config().clone(),
-            statement: plot.statement.clone(),
-            certificate: certificate.clone(),
-            fragments: fragments.and_then(BoundedVec::new).expect("three fragments"),
-        }
-    };
-    [[0, 1, 2], [1, 4, 6]].map(proof).into()
-}
-
-/// Fragments of a void statement.
-pub(crate) fn fragments() -> Vec<Fragment> {
-    let [.., plot] = &*PLOTS;
-    CAST.session.roster().indices().filter_map(|at| plot.coded.fragment(at)).take(1).collect()
-}
-
-/// Whether these are the fragments that were shown.
-pub(crate) fn shown(void: &Void) -> bool {
-    let [.., plot] = &*PLOTS;
-    let known = |at: u16| {
-        let index = CAST.session.roster().index(at)?;
-        plot.coded.fragment(index)
-    };
-    void.fragments.iter().all(|(at, fragment)| known(*at).as_ref() == Some(fragment))
 }
 
 /// A message on its way.

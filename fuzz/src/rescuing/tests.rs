@@ -21,7 +21,9 @@ fn seeds_reach_outputs_void_statements_and_convictions() {
     assert_eq!((none.end, none.aborted), (None, 1));
     assert!(reached("two-statements").convicted);
     assert!(!reached("corrupt").corrupted.is_empty());
-    assert_eq!(reached("by-accomplices").opened.len(), 7);
+    // The liars' machines saw nothing, and a certificate that bears their names brings no deals.
+    let opened: Vec<_> = reached("by-accomplices").opened.into_keys().collect();
+    assert_eq!(opened, [0, 1, 2, 3, 4]);
 }
 
 #[test]
