@@ -19,9 +19,9 @@ fn seeds_reach_outputs_crashes_and_convictions() {
         let reached = reached(name);
         assert!(reached.output.is_some(), "{name}");
         let journal = reached.client_journal.iter().map(|bytes| ClientRecord::decode(bytes));
-        let certified = journal.filter_map(|record| match record.unwrap() {
-            ClientRecord::Certified(certificate) => Some(certificate),
-            _ => None,
+        let certified = journal.filter_map(|record| {
+            let ClientRecord::Certified(certificate) = record.unwrap() else { return None };
+            Some(certificate)
         });
         let forms = certified.map(|it| matches!(it, Certificate::Collective(_)));
         assert_eq!(forms.collect::<Vec<_>>(), [together], "{name}");
