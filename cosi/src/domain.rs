@@ -123,6 +123,8 @@ domains! {
 
     /// Names a session of RandHound.
     RANDHOUND_SESSION = "randhound/v1/sid";
+    /// A server's share key, to which its roster entry commits.
+    CANDIDATE = "randhound/v1/reg";
     /// Derives the grouping of a session's servers.
     GROUPING = "randhound/v1/grp";
     /// Names the sharing of one group in a session.
@@ -147,6 +149,13 @@ domains! {
     VRF_KEY = "randhound/v1/vk";
     /// Proof of possession of the key of a verifiable random function.
     VRF_POSSESSION = "randhound/v1/vp";
+
+    /// Derives a dealer's polynomial in a session of RandShare.
+    RANDSHARE_SECRET = "randshare/v1/sec";
+    /// Names the commitments of a dealer in a session of RandShare.
+    RANDSHARE_DEAL = "randshare/v1/com";
+    /// Derives the output of a session of RandShare.
+    RANDSHARE_OUTPUT = "randshare/v1/out";
 
     /// Names a ledger.
     GENESIS = "omniledger/v1/ge";
@@ -174,6 +183,11 @@ domains! {
 
     /// A release of a file that witnesses cosign.
     RELEASE = "witness/v1/file";
+
+    /// Names what a beacon's draws are for.
+    BEACON_PURPOSE = "beacon/v1/purp";
+    /// Draws winners by a beacon's output.
+    BEACON_WINNERS = "beacon/v1/win";
 }
 
 #[cfg(test)]

@@ -13,14 +13,13 @@ use cosi::{
     machine::{Cx, Evidence, Index, Signed, Time, To},
     mask::Mask,
     message::Said,
-    roster::{Member, Roster},
     wire::{BoundedBytes, BoundedVec, Wire},
 };
 use pvss::{Chosen, Deal, DecryptedShare, Registration, Scheme, ShareKeys, ShareSecret, Sharing};
 use rand_chacha::ChaCha20Rng;
 use randhound::{
-    Client, Committee, Message, Peer, Randomness, Server, Session, Statement, Terms, Transcript,
-    client,
+    Candidate, Client, Committee, Message, Peer, Publication, Randomness, Server, Session,
+    Statement, Terms, Transcript, client,
     coded::Coded,
     draw,
     message::{Ask, ByClient, Dealing, Deals, Shown, root},
@@ -38,6 +37,7 @@ pub(crate) struct Cast {
     pub(crate) terms: Terms,
     pub(crate) session: Session,
     pub(crate) client: SigningKey,
+    pub(crate) candidates: Vec<Candidate>,
     pub(crate) registrations: Vec<Registration>,
     keys: Vec<SigningKey>,
     secrets: Vec<Arc<ShareSecret>>,
@@ -53,14 +53,9 @@ impl Cast {
         let keys: Vec<_> = seeds().map(|seed| seed.signing_key()).collect();
         let secret = |seed| Arc::new(ShareSecret::derive(&seed, Scheme::Dhpvss));
         let secrets: Vec<_> = seeds().map(secret).collect();
-        let roster = Roster::new(keys.iter().map(|key| Member::new(key, &mut rng)));
-        let registered = keys.iter().zip(&secrets);
-        let registrations: Vec<_> =
-            registered.map(|(key, secret)| secret.register(key.public(), &mut rng)).collect();
-        let owners = keys.iter().map(|key| *key.public()).zip(registrations.iter().copied());
-        let share_keys = ShareKeys::new(Scheme::Dhpvss, owners).expect("sound keys");
-        let committee = Committee::new(roster.expect("sound members"), share_keys);
-        let committee = committee.expect("the members' own keys");
+        let candidates: Vec<_> = seeds().map(|seed| Candidate::new(&seed, &mut rng)).collect();
+        let registrations = candidates.iter().map(|candidate| candidate.share).collect();
+        let committee = Committee::of(&candidates).expect("sound candidates");
         let client = Seed::from_bytes([99; 32]).signing_key();
         let terms = Terms {
             purpose: *b"a lottery that draws six numbers",
@@ -71,7 +66,7 @@ impl Cast {
             prior: [5; 32],
         };
         let session = Session::new(committee.clone(), &terms).expect("sound terms");
-        Self { committee, terms, session, client, registrations, keys, secrets }
+        Self { committee, terms, session, client, candidates, registrations, keys, secrets }
     }
 
     /// The server at `position`.
@@ -269,6 +264,12 @@ impl Draw {
     }
 
     /// All shares, with their groups.
+    /// What convinces whoever knows the roster's id.
+    pub(crate) fn publication(&self) -> Publication {
+        let members = BoundedVec::new(CAST.candidates.clone()).expect("seven");
+        Publication { members, prior: CAST.terms.prior, transcript: self.transcript.clone() }
+    }
+
     pub(crate) fn shares(&self) -> Vec<(u16, DecryptedShare)> {
         let share = |message: &Message| {
             let Message::Opened(opened) = message else { return None };

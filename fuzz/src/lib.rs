@@ -11,6 +11,7 @@ mod draws;
 mod hops;
 mod realm;
 mod rescuing;
+mod sharing;
 mod signing;
 mod town;
 mod validator;
@@ -25,6 +26,7 @@ pub use decode::decode;
 pub use drawing::randhound;
 pub use draws::draw;
 pub use rescuing::rescue;
+pub use sharing::randshare;
 pub use signing::{cosi, trees};
 pub use validator::validator;
 pub use verify::verify;
@@ -53,6 +55,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "atomix", run: atomix, seeds: commit::seeds },
     Target { name: "randhound", run: randhound, seeds: drawing::seeds },
     Target { name: "draw", run: draw, seeds: draws::seeds },
+    Target { name: "randshare", run: randshare, seeds: sharing::seeds },
     Target { name: "rescue", run: rescue, seeds: rescuing::seeds },
 ];
 

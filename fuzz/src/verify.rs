@@ -69,6 +69,7 @@ const CHECKS: &[Check] = &[
     Check { name: "vrf", accepts: draw::value, valid: draw::values },
     Check { name: "vrf-key", accepts: draw::vrf_key, valid: draw::vrf_keys },
     Check { name: "void", accepts: draw::void, valid: draw::voids },
+    Check { name: "publication", accepts: draw::publication, valid: draw::publications },
 ];
 
 /// All that convinces, in its one form.

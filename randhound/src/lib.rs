@@ -3,6 +3,7 @@
 extern crate alloc;
 
 pub mod blame;
+mod candidate;
 mod choice;
 pub mod client;
 pub mod coded;
@@ -14,6 +15,8 @@ pub mod message;
 mod opening;
 mod pace;
 mod peer;
+mod publication;
+pub mod randshare;
 pub mod rescuer;
 mod seat;
 pub mod server;
@@ -27,6 +30,7 @@ mod verify;
 mod void;
 pub mod vrf;
 
+pub use candidate::{Candidate, CandidatesError};
 pub use choice::ChoiceError;
 pub use client::Client;
 pub use cosi::machine;
@@ -36,6 +40,8 @@ pub use draw::Draw;
 pub use groups::{Groups, MAX_GROUP_SIZE, Place, threshold};
 pub use message::{Config, Message, SessionId, Statement, StatementId};
 pub use peer::Peer;
+pub use publication::{Publication, PublicationError};
+pub use randshare::RandShare;
 pub use rescuer::Rescuer;
 pub use server::Server;
 pub use session::{Committee, CommitteeError, Session, SessionError, Terms};

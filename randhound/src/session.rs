@@ -10,9 +10,10 @@ use cosi::{
     roster::{MAX_MEMBERS, Roster},
     transcript::{Hash, HashRng},
 };
-use pvss::{KeysError, ShareKeys, Sharing, SharingError};
+use pvss::{KeysError, Scheme, ShareKeys, Sharing, SharingError};
 
 use crate::{
+    candidate::{Candidate, CandidatesError},
     coded,
     groups::{Groups, MAX_GROUP_SIZE, threshold},
     message::{Config, SessionId},
@@ -20,8 +21,9 @@ use crate::{
 
 /// The servers, with the keys that shares are encrypted to. Cheap to clone.
 ///
-/// The caller's duty: the share keys are those that the roster's members registered. The roster's
-/// id does not say so unless its members' extensions commit to them.
+/// The roster's id names the share keys too where the committee is [of](Self::of) candidates. With
+/// [`new`](Self::new) it is the caller's duty that the share keys are those that the roster's
+/// members registered: the roster's id does not say so unless their extensions commit to them.
 #[derive(Clone, Debug)]
 pub struct Committee {
     roster: Roster,
@@ -50,6 +52,16 @@ impl Committee {
         if !owners.eq(roster.members().iter().map(|member| &member.key)) {
             return Err(CommitteeError::Owners);
         }
+        Ok(Self { roster, keys })
+    }
+
+    /// The committee of these candidates, in this order, every proof checked; or who stands in
+    /// the way.
+    pub fn of(candidates: &[Candidate]) -> Result<Self, CandidatesError> {
+        let roster = Roster::new(candidates.iter().map(Candidate::member))?;
+        let owners = roster.indices().filter_map(|index| roster.key(index).copied());
+        let shares = owners.zip(candidates.iter().map(|candidate| candidate.share));
+        let keys = ShareKeys::new(Scheme::Dhpvss, shares)?;
         Ok(Self { roster, keys })
     }
 
@@ -147,7 +159,9 @@ impl Session {
         let groups = Groups::new(&committee.roster, terms.group_size, seed);
         let sharing = |(group, members): (u16, &[Index])| {
             let keys = committee.keys.group(members.iter().map(|member| member.get().into()))?;
-            let session = Hash::new(GROUP_SHARING).fixed(&id.0).number(group.into()).digest();
+            let session = Hash::new(GROUP_SHARING).fixed(&id.0).number(group.into());
+            // A deal holds under the one prior that its dealer knows: see `Publication`.
+            let session = session.fixed(&terms.prior).digest();
             Ok(Sharing::new(session, &keys, threshold(members.len()))?)
         };
         let sharings = groups.iter().map(sharing).collect::<Result<_, SessionError>>()?;

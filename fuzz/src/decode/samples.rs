@@ -41,7 +41,7 @@ use omniledger::{
     message::{self, Answer, Guest, Peer, Query, Request, Sync, Want},
     node, validator, wallet,
 };
-use randhound::{draw, vrf};
+use randhound::{draw, randshare, vrf};
 use skipchain::{
     BackLinks, BackProof, BlockId, ChainId, Conflict, Header, Inclusion, Link, LinkStatement,
     Spine, Trust, endorser,
@@ -53,7 +53,7 @@ use crate::{
     committee::{self, CAST, DRAW},
     hops::HOPS,
     realm::{self, GENESIS, REALM},
-    rescuing,
+    rescuing, sharing,
     town::{QUORUM, ROSTER, SIZE, collective, individual, key, rng},
 };
 
@@ -174,6 +174,8 @@ pub(crate) const ROWS: &[Row] = rows! {
     "randhound-output": randhound::Randomness = [DRAW.output];
     "randhound-group": randhound::GroupTranscript = &DRAW.transcript.groups[..];
     "randhound-transcript": randhound::Transcript = [DRAW.transcript.clone()];
+    "randhound-candidate": randhound::Candidate = &CAST.candidates[..];
+    "randhound-publication": randhound::Publication = [DRAW.publication()];
 
     "atomix-genesis": atomix::GenesisId = [RULES.genesis()];
     "atomix-parameters": atomix::Parameters = [atomix::Parameters::default()];
@@ -228,6 +230,8 @@ pub(crate) const ROWS: &[Row] = rows! {
 
     "vrf-proof": vrf::Proof = [vrf().prove(b"input").0];
     "vrf-registration": vrf::Registration = [vrf().register(key(0).public(), &mut rng(31))];
+    "randshare-message": randshare::Message = committee::one_of_each(&sharing::rehearsal().0);
+    "randshare-record": randshare::Record = committee::one_of_each(&sharing::rehearsal().1);
 
     "randhound-fragment": randhound::coded::Fragment = rescuing::fragments();
     "randhound-void": randhound::Void = rescuing::voids();

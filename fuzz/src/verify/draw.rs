@@ -9,7 +9,7 @@ use cosi::{
 };
 use pvss::{Chosen, Deal, DecryptedShare, Registration, Scheme, ShareKeys, Sharing};
 use randhound::{
-    GroupTranscript, Transcript, Void,
+    GroupTranscript, Publication, Transcript, Void,
     vrf::{self, VrfSecret},
 };
 
@@ -27,15 +27,34 @@ pub(super) fn transcript(bytes: &[u8]) -> Option<Vec<u8>> {
     let transcript = Transcript::<Certificate>::decode(bytes).ok()?;
     let output = transcript.verify(&CAST.committee, &CAST.terms).ok()?;
     assert_eq!(output, DRAW.output, "another output of one draw");
+    Some(bare(transcript)?.encode())
+}
+
+/// A transcript that holds, without its shares.
+fn bare(transcript: Transcript) -> Option<Transcript> {
     let known = DRAW.shares();
-    let bare = (0..).zip(transcript.groups.iter()).map(|(group, part)| {
+    let groups = (0..).zip(transcript.groups.iter()).map(|(group, part)| {
         for share in part.shares.iter() {
             assert!(known.contains(&(group, share.clone())), "a share that nobody opened");
         }
         GroupTranscript { deals: part.deals.clone(), shares: BoundedVec::default() }
     });
-    let groups = BoundedVec::new(bare.collect())?;
-    Some(Transcript { groups, ..transcript }.encode())
+    let groups = BoundedVec::new(groups.collect())?;
+    Some(Transcript { groups, ..transcript })
+}
+
+/// The publication without the shares.
+pub(super) fn publication(bytes: &[u8]) -> Option<Vec<u8>> {
+    let publication = Publication::<Certificate>::decode(bytes).ok()?;
+    let (roster, terms) = (CAST.committee.roster().id(), &CAST.terms);
+    let output = publication.verify(roster, &terms.purpose, terms.slot).ok()?;
+    assert_eq!(output, DRAW.output, "another output of one draw");
+    let transcript = bare(publication.transcript)?;
+    Some(Publication { transcript, ..publication }.encode())
+}
+
+pub(super) fn publications() -> Vec<Vec<u8>> {
+    vec![DRAW.publication().encode()]
 }
 
 pub(super) fn transcripts() -> Vec<Vec<u8>> {

@@ -1,8 +1,13 @@
 //! Errors that cancel in a batch by DHPVSS: within a deal, across deals, and across groups.
 
+use cosi::{
+    domain::SHARE_BATCH,
+    transcript::{Hash, HashRng},
+};
 use curve25519_dalek::{
     RistrettoPoint, Scalar,
     constants::RISTRETTO_BASEPOINT_POINT as G,
+    rand_core::Rng,
     traits::{Identity, IsIdentity},
 };
 use pvss::{DealError, Scheme, Sharing, verify_all, verify_groups};
@@ -90,6 +95,58 @@ fn groups_checked_at_once_have_coefficients_of_their_own() {
     let deals = [first.wire(), second.wire()];
     let groups = [(&left, [(dealer(0), &deals[0])]), (&right, [(dealer(3), &deals[1])])];
     for verdict in verify_groups(groups).into_iter().flatten() {
+        assert_eq!(verdict.unwrap_err(), DealError::Proof);
+    }
+}
+
+/// The first coefficient of deal `number` in a batch of two, if only the statement decided.
+fn guessed(sharing: &Sharing, number: u64) -> Scalar {
+    let seed = Hash::new(SHARE_BATCH).fixed(&sharing.id().0).fixed(&sharing.id().0);
+    let mut rng = HashRng::new(Hash::new(SHARE_BATCH).fixed(&seed.wide()).number(number));
+    let mut bytes = [0; 16];
+    rng.fill_bytes(&mut bytes);
+    Scalar::from(u128::from_le_bytes(bytes))
+}
+
+/// Two deals whose errors cancel under these coefficients of their first equations.
+fn cancelling_under(sharing: &Sharing, rhos: [Scalar; 2]) -> [Hand; 2] {
+    [(0, G), (1, -G)].map(|(at, shift): (usize, RistrettoPoint)| {
+        let (xs, who) = (xs(3), dealer(at));
+        let (shares, _) = plain(2, 3, 1);
+        let mut hand = Hand::deal(
+            whole(sharing, &who),
+            2,
+            &xs,
+            number(77),
+            &shares,
+            RistrettoPoint::identity(),
+        );
+        let mut transcript = whole(sharing, &who);
+        let [u, _] = dual(&mut transcript, 2, &xs, &hand.ephemeral, &hand.shares);
+        let w = number(0x1234_5678);
+        hand.commitments = [G * w + shift * rhos[at].invert(), u * w];
+        hand.response = w - challenge(&mut transcript, &hand.commitments) * hand.mask;
+        hand
+    })
+}
+
+#[test]
+fn batch_coefficients_known_before_the_deals_breaks_published() {
+    let sharing = group(3, 2, DH);
+    let rhos = [0, 1].map(|number| guessed(&sharing, number));
+    let hands = cancelling_under(&sharing, rhos);
+    let errors = [0, 1].map(|at| hands[at].checked(whole(&sharing, &dealer(at)), 2, &xs(3)));
+    assert!(errors.iter().all(|[first, second]| !first.is_identity() && second.is_identity()));
+    assert!((errors[0][0] * rhos[0] + errors[1][0] * rhos[1]).is_identity());
+}
+
+#[test]
+fn batch_coefficients_follow_from_every_byte_of_every_deal() {
+    let sharing = group(3, 2, DH);
+    let rhos = [0, 1].map(|number| guessed(&sharing, number));
+    let deals = cancelling_under(&sharing, rhos).map(|hand| hand.wire());
+    let claims = deals.iter().enumerate().map(|(at, deal)| (dealer(at), deal));
+    for verdict in verify_all(&sharing, claims) {
         assert_eq!(verdict.unwrap_err(), DealError::Proof);
     }
 }

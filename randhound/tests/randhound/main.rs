@@ -19,6 +19,7 @@ mod draw_attacks;
 mod draw_sim;
 mod formats;
 mod net;
+mod publications;
 mod published;
 mod rescue;
 mod rescuers;

@@ -26,7 +26,7 @@ fn liked(output: &Randomness) -> bool {
 /// The sharing of group 0, at a threshold that the transcript says.
 fn sharing(world: &World, threshold: usize) -> Sharing {
     let session = world.session();
-    let hash = Hash::new(GROUP_SHARING).fixed(&session.id().0).number(0);
+    let hash = Hash::new(GROUP_SHARING).fixed(&session.id().0).number(0).fixed(&world.terms.prior);
     let sharing =
         Sharing::new(hash.digest(), session.sharing(0).unwrap().keys(), threshold).unwrap();
     if threshold == session.threshold(0) {

@@ -45,9 +45,10 @@ impl Exhibit {
     /// For programs.
     pub(crate) fn csv(&self) -> String {
         let mut csv = String::new();
-        let lines = [self.header.join(",")].into_iter();
-        for line in lines.chain(self.rows.iter().map(|row| row.join(","))) {
-            let _ = writeln!(csv, "{line}");
+        let header = self.header.iter().map(|name| (*name).to_owned()).collect();
+        for line in [&header].into_iter().chain(&self.rows) {
+            let cells: Vec<_> = line.iter().map(|cell| quoted(cell)).collect();
+            let _ = writeln!(csv, "{}", cells.join(","));
         }
         csv
     }
@@ -67,6 +68,15 @@ impl Exhibit {
     }
 }
 
+/// A cell as RFC 4180 has it.
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,11 +87,11 @@ mod tests {
             name: "squares",
             title: "squares of small numbers",
             header: vec!["n", "square"],
-            rows: vec![vec!["2".into(), "4".into()], vec!["3".into(), "9".into()]],
+            rows: vec![vec!["2".into(), "4".into()], vec!["3, \"odd\"".into(), "9".into()]],
             note: "by hand".into(),
             plot: Some("<svg/>".into()),
         };
-        assert_eq!(exhibit.csv(), "n,square\n2,4\n3,9\n");
+        assert_eq!(exhibit.csv(), "n,square\n2,4\n\"3, \"\"odd\"\"\",9\n");
         assert!(exhibit.text().contains("squares of small numbers"));
         let folder = std::env::temp_dir().join(format!("evaluate-{}", std::process::id()));
         assert_eq!(exhibit.save(&folder).map(|files| files.len()).ok(), Some(2));

@@ -2,13 +2,16 @@
 
 #[path = "../../../../randhound/benches/randhound/byzantine.rs"]
 mod byzantine;
+#[path = "../../../../randhound/tests/comparison/table/mod.rs"]
+mod comparison;
 #[path = "../../../../randhound/benches/randhound/work.rs"]
 mod work;
 
-use std::{cell::LazyCell, sync::Arc, time::Duration};
+use std::{cell::LazyCell, panic, sync::Arc, time::Duration};
 
 use self::{
     byzantine::Strategy,
+    comparison::{Cell, Design, Property, TABLE},
     work::{Acknowledging, Run, World},
 };
 use crate::{
@@ -91,6 +94,7 @@ fn run(findings: &mut Findings<'_>) -> Result<(), Unsound> {
     })?;
     findings.row(&TRANSCRIPT, of(|(_, run), _| Ok(size(run))))?;
     findings.row(&WALL, of(|(_, run), _| Ok(wall(run))))?;
+    findings.exhibit("the comparison of designs", compare)?;
     findings.exhibit("cost at 64 to 4096 servers", costs)?;
     findings.exhibit("1024 servers of which 341 are Byzantine", attacks)
 }
@@ -215,6 +219,39 @@ fn costs(ask: &Ask) -> Result<Exhibit, String> {
                is measured. The paper: 155 and 104 s at 512 servers, 290 and 160 s at 1,024."
             .into(),
         plot: Some(plot::draw(title, ["servers", "seconds"], &lines)?),
+    })
+}
+
+/// The paper's table of designs: each cell's demonstration is run here and now.
+fn compare(_: &Ask) -> Result<Exhibit, String> {
+    let mut rows = Vec::new();
+    for design in Design::ALL {
+        for property in Property::ALL {
+            let is_it = |cell: &&Cell| (cell.design, cell.property) == (design, property);
+            let cell = TABLE.iter().find(is_it);
+            let cell = cell.ok_or_else(|| format!("no cell for {design:?} and {property:?}"))?;
+            let shown = panic::catch_unwind(cell.run);
+            shown.map_err(|_| format!("{} does not hold", cell.name))?;
+            let mark = |holds: bool| if holds { "yes" } else { "no" }.to_owned();
+            rows.push(vec![
+                design.name().into(),
+                property.name().into(),
+                mark(cell.published),
+                mark(cell.shown),
+                cell.name.into(),
+                cell.why.into(),
+            ]);
+        }
+    }
+    Ok(Exhibit {
+        name: "randhound-comparison",
+        title: "The comparison of designs, shown by running code",
+        header: vec!["design", "property", "published", "shown", "by the test", "because"],
+        rows,
+        note: "Every test named passed in this call: `cargo test -p randhound --test comparison` runs \
+               them too."
+            .into(),
+        plot: None,
     })
 }
 

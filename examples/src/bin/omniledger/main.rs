@@ -18,6 +18,7 @@ use std::{
     process::ExitCode,
 };
 
+use examples::Stopwatch;
 use omniledger::{Peer, Transaction};
 
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     block::{BlockError, Scenario},
     cli::Args,
     export::{Evidence, ExportError},
-    progress::{Progress, Stopwatch},
+    progress::Progress,
     report::Report,
     run::{Finished, RunError},
 };

@@ -4,6 +4,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cosi::tree;
+use examples::cli::seconds;
 
 const ABOUT: &str = "\
 Has files cosigned by witnesses. A publisher shows a file to witnesses under a name and a version; \
@@ -285,13 +286,6 @@ impl Cli {
     ) -> Result<Self, clap::Error> {
         Self::try_parse_from(line)
     }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let sound =
-        |time: &Duration| (Duration::from_millis(1)..=Duration::from_secs(86_400)).contains(time);
-    seconds.filter(sound).ok_or_else(|| "give seconds, from 0.001 to 86400".into())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     entropy,
-    files::{self, Document, FileError, Hex, create, is_free, read, with_suffix},
+    files::{self, Document, FileError, Hex, create, is_free, is_private, read, with_suffix},
     label::Label,
 };
 
@@ -83,8 +83,6 @@ pub(crate) enum KeyFileError {
         .0.display()
     )]
     Encrypted(PathBuf),
-    #[error("others may read {}: their mode is {mode:o}; run `chmod 600 {}`", path.display(), path.display())]
-    Exposed { path: PathBuf, mode: u32 },
     #[error("{:?} names no witness: {why}; give --name", path.display())]
     Name { path: PathBuf, why: String },
 }
@@ -133,16 +131,7 @@ pub(crate) fn generate(
 /// Loads a secret key that nobody but its owner may read.
 pub(crate) fn secret(path: &Path) -> Result<Arc<SigningKey>, KeyFileError> {
     let document = document(path)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let metadata = path.metadata();
-        let metadata = metadata.map_err(|error| FileError::Read { path: path.into(), error })?;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(KeyFileError::Exposed { path: path.into(), mode });
-        }
-    }
+    is_private(path)?;
     let key = SigningKey::from_pkcs8_der(&document);
     key.map(Arc::new).map_err(|_| KeyFileError::NoKey(path.into()))
 }

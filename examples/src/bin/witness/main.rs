@@ -1,7 +1,6 @@
 //! Has files cosigned by witnesses, and checks what they signed.
 
 mod cli;
-mod files;
 mod keys;
 mod label;
 mod log;
@@ -17,8 +16,7 @@ mod verify;
 
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use curve25519_dalek::rand_core::{CryptoRng, UnwrapErr};
-use getrandom::SysRng;
+use examples::{entropy, files};
 
 use crate::{
     cli::{Cli, Verb},
@@ -129,9 +127,4 @@ fn addressed(args: &cli::Roster) -> Result<Vec<(PathBuf, SocketAddr)>, Failure> 
         addressed.push((file.into(), address));
     }
     Ok(addressed)
-}
-
-/// The operating system's entropy. A system without any is not one to make keys on.
-fn entropy() -> impl CryptoRng {
-    UnwrapErr(SysRng)
 }

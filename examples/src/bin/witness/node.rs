@@ -11,13 +11,13 @@ use cosi::{
     CollectiveSignature, Policy, cosigner,
     keys::{PublicKey, SigningKey},
     leader,
-    machine::{Fault, Index, To},
+    machine::{Fault, Index},
     message::Message,
     session::Digest,
-    tokio::{Disk, DiskError, Memory, Network, Notice, Request, SystemClock, Tcp, run, tcp},
-    wire::DecodeError,
+    tokio::{Disk, DiskError, Memory, Notice, Request, SystemClock, Tcp, run, tcp},
     witness::{self, Command, Config, Event, Witness},
 };
+use examples::Seen;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -134,7 +134,7 @@ impl Node {
         let machine = machine(&members, me, key, leading)?;
         let (commands, orders) = mpsc::channel(16);
         let (news, notices) = mpsc::channel(16);
-        let network = Seen { network, seen };
+        let network = Seen::new(network, seen);
         let (clock, rng) = (SystemClock::new(), entropy());
         let step = witness::Step::none();
         tokio::spawn(run((machine, step), network, Memory::new(), clock, rng, orders, news));
@@ -247,26 +247,4 @@ fn machine(
     config.cosigner.policy = Policy::Weight(1);
     config.cosigner.limits.calls = 8;
     Ok(Witness::new(config)?)
-}
-
-/// A network, and who is told of what comes.
-struct Seen<N, F> {
-    network: N,
-    seen: F,
-}
-
-impl<N: Network<Index, Message>, F: FnMut(Index, &Message) + Send> Network<Index, Message>
-    for Seen<N, F>
-{
-    fn send(&mut self, to: To<Index>, message: Message) {
-        self.network.send(to, message);
-    }
-
-    async fn recv(&mut self) -> Option<(Index, Result<Message, DecodeError>)> {
-        let (from, message) = self.network.recv().await?;
-        if let Ok(message) = &message {
-            (self.seen)(from, message);
-        }
-        Some((from, message))
-    }
 }

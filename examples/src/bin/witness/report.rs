@@ -2,6 +2,8 @@
 
 use comfy_table::{Table, presets::NOTHING};
 use cosi::CollectiveSignature;
+use examples::report::Rows;
+pub(crate) use examples::report::print;
 use serde::Serialize;
 
 use crate::{
@@ -12,15 +14,6 @@ use crate::{
     release::Release,
     signed::ForOpenssl,
 };
-
-/// Prints results: as one JSON object, or as a table.
-pub(crate) fn print<T: Serialize>(results: &T, json: bool, table: impl FnOnce(&T) -> String) {
-    if json {
-        println!("{}", serde_json::to_string(results).unwrap_or_default());
-    } else {
-        println!("{}", table(results));
-    }
-}
 
 /// A signature that does not hold.
 #[derive(Debug, Serialize)]
@@ -163,25 +156,6 @@ pub(crate) fn generated(made: &Generated) -> String {
     let public = made.public_file.display();
     rows.add("registration", format!("{public}: give it to who makes the roster"));
     rows.text()
-}
-
-/// A table of names and values.
-struct Rows(Table);
-
-impl Rows {
-    fn new() -> Self {
-        let mut table = Table::new();
-        table.load_style(NOTHING);
-        Self(table)
-    }
-
-    fn add(&mut self, name: &str, value: impl Into<String>) {
-        self.0.add_row([name.to_owned(), value.into()]);
-    }
-
-    fn text(&self) -> String {
-        self.0.trim_fmt()
-    }
 }
 
 /// 128 hex digits on two lines.

@@ -1,4 +1,4 @@
-//! Files as this program reads and writes them: bounded, synced, and the JSON ones in one form.
+//! Files as these programs read and write them: bounded, synced, and the JSON ones in one form.
 
 use std::{
     ffi::OsString,
@@ -13,27 +13,66 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 /// Why a file is of no use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum FileError {
+pub enum FileError {
+    /// It cannot be read.
     #[error("{}: {error}", path.display())]
-    Read { path: PathBuf, error: io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It cannot be written.
     #[error("{}: {error}", path.display())]
-    Write { path: PathBuf, error: io::Error },
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// There is something already.
     #[error("{} exists already, and is not overwritten; move it, or choose another name", .0.display())]
     Exists(PathBuf),
+    /// It is longer than any of its kind.
     #[error("{} is longer than {limit} bytes, too long for {kind}", path.display())]
-    TooLong { path: PathBuf, limit: u64, kind: &'static str },
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The most bytes of its kind.
+        limit: u64,
+        /// What it should be.
+        kind: &'static str,
+    },
+    /// It is of another kind.
     #[error("{} is not {kind}: {why}", path.display())]
-    Form { path: PathBuf, kind: &'static str, why: String },
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        kind: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It is secret, and others than its owner may read it.
+    #[error("others may read {}: their mode is {mode:o}; run `chmod 600 {}`", path.display(), path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
 }
 
 /// A kind of JSON file: its name for errors, and how long one may be.
-pub(crate) trait Document: Serialize + DeserializeOwned {
+pub trait Document: Serialize + DeserializeOwned {
+    /// What errors call it.
     const KIND: &'static str;
+    /// The most bytes of one.
     const LIMIT: u64;
 }
 
 /// Reads a file of at most `limit` bytes.
-pub(crate) fn read(path: &Path, limit: u64, kind: &'static str) -> Result<Vec<u8>, FileError> {
+pub fn read(path: &Path, limit: u64, kind: &'static str) -> Result<Vec<u8>, FileError> {
     let broken = |error| FileError::Read { path: path.into(), error };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(broken)?;
@@ -44,8 +83,23 @@ pub(crate) fn read(path: &Path, limit: u64, kind: &'static str) -> Result<Vec<u8
     Err(FileError::TooLong { path: path.into(), limit, kind })
 }
 
+/// Refuses a file that others than its owner may read.
+pub fn is_private(path: &Path) -> Result<(), FileError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let metadata = path.metadata();
+        let metadata = metadata.map_err(|error| FileError::Read { path: path.into(), error })?;
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(FileError::Exposed { path: path.into(), mode });
+        }
+    }
+    Ok(())
+}
+
 /// Reads a JSON file, byte for byte as [`text`] writes it.
-pub(crate) fn load<T: Document>(path: &Path) -> Result<T, FileError> {
+pub fn load<T: Document>(path: &Path) -> Result<T, FileError> {
     let bytes = read(path, T::LIMIT, T::KIND)?;
     let bad = |why: String| FileError::Form { path: path.into(), kind: T::KIND, why };
     let document = serde_json::from_slice(&bytes).map_err(|error| bad(harmless(&error)))?;
@@ -64,13 +118,13 @@ fn harmless(error: &serde_json::Error) -> String {
 }
 
 /// The one form of a JSON file.
-pub(crate) fn text<T: Document>(document: &T) -> String {
+pub fn text<T: Document>(document: &T) -> String {
     // No document has a map with keys that are not text, which alone could fail.
     serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
 }
 
 /// Writes a file that is not there yet, for its owner's eyes alone if it is `secret`.
-pub(crate) fn create(path: &Path, bytes: &[u8], secret: bool) -> Result<(), FileError> {
+pub fn create(path: &Path, bytes: &[u8], secret: bool) -> Result<(), FileError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -88,7 +142,7 @@ pub(crate) fn create(path: &Path, bytes: &[u8], secret: bool) -> Result<(), File
 }
 
 /// Writes a file, whole or not at all, over one that may be there.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let unfinished = with_suffix(path, ".unfinished");
     let written = File::create(&unfinished).and_then(|mut file| {
         file.write_all(bytes)?;
@@ -99,7 +153,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 }
 
 /// Refuses a path in no directory, before there is something to lose.
-pub(crate) fn has_directory(path: &Path) -> Result<(), FileError> {
+pub fn has_directory(path: &Path) -> Result<(), FileError> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
     let is_one = directory.metadata().and_then(|metadata| {
@@ -109,12 +163,12 @@ pub(crate) fn has_directory(path: &Path) -> Result<(), FileError> {
 }
 
 /// Refuses a path at which there is something.
-pub(crate) fn is_free(path: &Path) -> Result<(), FileError> {
+pub fn is_free(path: &Path) -> Result<(), FileError> {
     if path.symlink_metadata().is_ok() { Err(FileError::Exists(path.into())) } else { Ok(()) }
 }
 
 /// `path` with more at its end: `a.tar` and `.sig` make `a.tar.sig`.
-pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
@@ -122,7 +176,10 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Bytes that JSON holds as lower-case hex.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hex<T = Vec<u8>>(pub(crate) T);
+pub struct Hex<T = Vec<u8>>(
+    /// The bytes.
+    pub T,
+);
 
 impl<T: AsRef<[u8]>> Serialize for Hex<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -141,12 +198,12 @@ impl<'de, T: TryFrom<Vec<u8>>> Deserialize<'de> for Hex<T> {
 }
 
 /// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.to_lower_hex_string()
 }
 
 /// The bytes that hex of either case stands for.
-pub(crate) fn unhex(text: &str) -> Result<Vec<u8>, HexError> {
+pub fn unhex(text: &str) -> Result<Vec<u8>, HexError> {
     if text.starts_with("0x") || text.starts_with("0X") {
         return Err(HexError::Prefix);
     }
@@ -158,11 +215,14 @@ pub(crate) fn unhex(text: &str) -> Result<Vec<u8>, HexError> {
 
 /// Why text is no hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum HexError {
+pub enum HexError {
+    /// It begins with 0x.
     #[error("hex has no prefix here; leave the 0x out")]
     Prefix,
+    /// There is another character in it.
     #[error("{0:?} is no hex digit")]
     Digit(char),
+    /// It has an odd number of digits.
     #[error("{0} hex digits are no whole number of bytes")]
     Odd(usize),
 }

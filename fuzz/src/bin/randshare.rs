@@ -1,0 +1,4 @@
+//! Four servers of RandShare.
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::main!(randshare);
