@@ -1,6 +1,7 @@
 //! A client and seven servers on a network that does its worst, with crashes, a client that may
 //! choose twice, and a server that may deal twice.
 
+mod asking;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,6 @@ use cosi::{
     Certificate, Statement as _, certificate,
     keys::Signature,
     machine::{Cx, Fault, Time},
-    nonce::NoncePair,
     round::Offer,
     wire::Wire,
 };
@@ -23,6 +23,7 @@ use randhound::{
     server::{Record as ServerRecord, ServerStep},
 };
 
+use self::asking::offer;
 use crate::{
     actions::Actions,
     committee::{CAST, SERVERS},
@@ -61,9 +62,9 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
     let [_, lose, twice, corrupt, pass, crash, say, all] =
         [0, 1, 2, 3, 4, 5, 6, 7].map(|kind: u8| kind << 5);
     let start = say;
-    let [choose, deal, show, guest] = [1, 2, 3, 4].map(|what| say | what);
+    let [choose, deal, show, guest, ask] = [1, 2, 3, 4, 5].map(|what| say | what);
     let some = all | 7;
-    let seeds: [(&str, Vec<u8>); 10] = [
+    let seeds: [(&str, Vec<u8>); 14] = [
         ("nothing", vec![]),
         ("drawn", vec![start, all]),
         (
@@ -82,9 +83,32 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
                 all,
             ],
         ),
-        ("forgets", vec![start, crash | 8, 0, crash | 8 | 1, 0, pass, all]),
+        ("forgets", vec![start, crash | 8, 0, crash | 8 | 1, 0, pass, all, pass, all]),
         ("two-choices", vec![start, some, some, choose, all, pass, all]),
         ("two-deals", vec![start, 6, deal, 6, 6, all]),
+        // A straggler in the round of signing: the next one is without it.
+        ("mute", vec![start, some, some, 0, 0, 0, 0, 0, 0, lose, some, pass, all]),
+        // All crash after they offered.
+        (
+            "refused",
+            vec![
+                start,
+                some,
+                some,
+                crash,
+                crash | 1,
+                crash | 2,
+                crash | 3,
+                crash | 4,
+                crash | 5,
+                crash | 6,
+                some,
+                all,
+            ],
+        ),
+        // The client crashes after its choice: single signatures, and relays.
+        ("one-by-one", vec![start, some, some, crash | 7, all]),
+        ("asked-again", vec![start, some, some, some, ask, ask | 8, all]),
         ("shown-too-early", vec![start, some, some, 0, 0, show, 7, 7, 7, 7, all]),
         ("shown", vec![start, some, some, some, show, show | 8, all, show, guest, all]),
         (
@@ -151,6 +175,8 @@ struct World {
     dealt: BTreeMap<u16, Said<Dealing>>,
     acknowledged: BTreeMap<u16, StatementId>,
     opened: BTreeMap<u16, Opened>,
+    /// What each server offered: one pair a part or a crash.
+    offered: BTreeMap<u16, Vec<Offer>>,
     /// All that the client signed.
     choices: BTreeMap<StatementId, Choice>,
     /// Who heard a corrupted message of whom, (from, to).
@@ -177,6 +203,7 @@ impl World {
             dealt: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             opened: BTreeMap::new(),
+            offered: BTreeMap::new(),
             choices: BTreeMap::new(),
             corrupted: BTreeSet::new(),
             liars: BTreeSet::new(),
@@ -232,6 +259,7 @@ impl World {
                 self.send(server(LIAR), Peer::Client, &Message::Dealing(said, offer));
             }
             3 => self.show(other),
+            5 => self.ask(other),
             _ => {
                 if let Some(sent) = self.queue.first().cloned() {
                     self.deliver(Sent { from: Peer::Guest(7), ..sent });
@@ -372,10 +400,12 @@ impl World {
         output.faults.iter().for_each(|fault| self.excuse(server(at), fault));
     }
 
-    /// A server says one thing of each kind, and opens what a quorum signed.
+    /// A server says one thing of each kind, answers once with a pair, and opens what a quorum
+    /// signed.
     fn judge(&mut self, at: u16, message: &Message) {
         match message {
-            Message::Dealing(said, _) => {
+            Message::Dealing(said, offer) => {
+                self.note(at, *offer, false);
                 let first = self.dealt.entry(at).or_insert_with(|| said.clone());
                 assert_eq!(first, said, "server {at} deals twice");
             }
@@ -386,8 +416,11 @@ impl World {
                 let choice = choice.expect("it acknowledges what the client signed");
                 match said.word {
                     Word::Single(signature) => drop(choice.signed.insert(at, signature)),
-                    Word::Part { .. } => drop(choice.parts.insert(at)),
-                    Word::Refusal { .. } => {}
+                    Word::Part { ahead, .. } => {
+                        choice.parts.insert(at);
+                        self.note(at, ahead, true);
+                    }
+                    Word::Refusal { ahead, .. } => self.note(at, ahead, false),
                 }
             }
             Message::Opened(opened) => {
@@ -414,7 +447,9 @@ impl World {
     fn excuse(&mut self, by: Peer, fault: &Fault<Peer>) {
         let Fault { culprit, evidence, .. } = fault;
         let lied = self.liars.contains(culprit);
-        let corrupted = self.corrupted.contains(&(*culprit, by));
+        // Whoever hears another question than was asked answers that.
+        let deliveries = [(*culprit, by), (by, *culprit)];
+        let corrupted = deliveries.iter().any(|delivery| self.corrupted.contains(delivery));
         assert!(lied || corrupted || self.liars.contains(&by), "{by:?} blames {fault:?}");
         if let Some(evidence) = evidence {
             let convicts = randhound::blame::verify(evidence, &CAST.session);
@@ -485,10 +520,4 @@ impl World {
 
 fn server(at: u16) -> Peer {
     Peer::Server(CAST.index(at))
-}
-
-/// A pair for the client, and its public half.
-fn offer(cx: &mut Cx<'_>, at: u16) -> (Offer, NoncePair) {
-    let (roster, session) = (CAST.session.roster().id(), CAST.session.id().0);
-    Offer::draw(cx, CAST.key(at), &roster, &session, &mut 0)
 }

@@ -4,6 +4,9 @@
 //! - **Two deals in one session**, both signed by one dealer. An honest server records its deal
 //!   before it leaves, and sends the same again after a crash.
 //! - **A deal that does not hold**, signed by its dealer.
+//!
+//! A client that had a void statement certified is convicted by the proof of that, a
+//! [`Void`](crate::Void), which is too long for these.
 
 use cosi::{
     domain::RANDHOUND_BLAME,

@@ -150,7 +150,7 @@ pub type ClientStep = Step<Message, Event, Record, Peer>;
 /// - Upon R2 with a part, keep it. Once all that were asked have answered, or n − f and the `grace`
 ///   is over, check the sum of all parts. If it does not hold, look for the wrong ones; send I2′ to
 ///   those whose answers held, with the pairs that they offered in them, if they are n − f. After
-///   two rounds, or where offers are fewer, ask all for their signatures.
+///   `rounds` of these, or where offers are fewer, ask all for their signatures.
 /// - Upon R2 with a signature, check it.
 /// - With the parts of all in a round, or n − f signatures, record the certificate. Send I3 to all
 ///   when it is collective, and to one server a group when it is individual; when asking again, to
@@ -176,6 +176,7 @@ pub struct Client {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a session")]
 enum State {
     Idle,
     Dealing(Invited),

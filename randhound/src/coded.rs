@@ -51,6 +51,9 @@ impl Fragment {
     }
 }
 
+/// Fragments, by their servers' positions.
+type ByPosition<'a> = BTreeMap<usize, &'a [u8]>;
+
 /// How many fragments there are, and how many rebuild.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
@@ -98,12 +101,12 @@ impl Shape {
     }
 
     /// The bytes, with their padding, of fragments by position.
-    fn restore(self, fragments: &BTreeMap<usize, &[u8]>) -> Option<Vec<u8>> {
+    fn restore(self, fragments: &ByPosition<'_>) -> Option<Vec<u8>> {
         let size = fragments.values().next()?.len();
         if fragments.len() < self.enough || fragments.values().any(|bytes| bytes.len() != size) {
             return None;
         }
-        let (own, others): (BTreeMap<usize, &[u8]>, BTreeMap<usize, &[u8]>) =
+        let (own, others): (ByPosition<'_>, ByPosition<'_>) =
             fragments.iter().partition(|(at, _)| **at < self.enough);
         let mut parts: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
         if own.len() < self.enough {
@@ -187,6 +190,7 @@ pub fn rebuild<'a>(
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 mod tests {
     use alloc::vec;
 
@@ -214,7 +218,7 @@ mod tests {
         let fragments = shape.code(bytes.clone()).unwrap();
         assert_eq!((fragments.len(), fragments[0].len()), (49_153, 4));
         let last = (0..).zip(&fragments).skip(49_153 - shape.enough);
-        let last: BTreeMap<usize, &[u8]> = last.map(|(at, bytes)| (at, &bytes[..])).collect();
+        let last: ByPosition<'_> = last.map(|(at, bytes)| (at, &bytes[..])).collect();
         let restored = shape.restore(&last).unwrap();
         assert_eq!(restored[..bytes.len()], bytes);
         assert_eq!(restored[bytes.len()..], vec![0; 4 * shape.enough - bytes.len()]);

@@ -79,13 +79,15 @@ fn a_signature_of_a_round_holds_by_the_strict_rule_for_those_who_gave_it() {
     verifier.verify_strict(&message, &signature).unwrap();
 }
 
+type Answer = (Index, [u8; 32]);
+
 #[test]
 fn wrong_and_missing_answers_are_named_and_right_ones_are_not() {
     let roster = roster(5);
     let members = [0, 1, 2, 4];
     let asking = asking(&roster, &offers(&roster, &members));
     let right = answers(&roster, &members, asking.question());
-    let culprits = |change: &dyn Fn(&mut Vec<(Index, [u8; 32])>)| {
+    let culprits = |change: &dyn Fn(&mut Vec<Answer>)| {
         let mut answers = right.clone();
         change(&mut answers);
         let culprits = asking.finish(&roster, answers).unwrap_err();

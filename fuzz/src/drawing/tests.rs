@@ -15,6 +15,19 @@ fn seeds_reach_outputs_crashes_and_convictions() {
     for name in ["drawn", "shown-too-early", "crash", "forgets", "two-deals", "corrupt", "lost"] {
         assert!(reached(name).output.is_some(), "{name}");
     }
+    for (name, together) in [("mute", true), ("refused", true), ("one-by-one", false)] {
+        let reached = reached(name);
+        assert!(reached.output.is_some(), "{name}");
+        let journal = reached.client_journal.iter().map(|bytes| ClientRecord::decode(bytes));
+        let certified = journal.filter_map(|record| {
+            let ClientRecord::Certified(certificate) = record.unwrap() else { return None };
+            Some(certificate)
+        });
+        let forms = certified.map(|it| matches!(it, Certificate::Collective(_)));
+        assert_eq!(forms.collect::<Vec<_>>(), [together], "{name}");
+    }
+    let asked = reached("asked-again");
+    assert!(asked.offered.values().all(|offers| offers.len() > 2), "{:?}", asked.offered);
     let two = reached("two-choices");
     assert_eq!((two.choices.len(), two.convicted), (2, BTreeSet::from([Peer::Client])));
     assert_eq!(reached("two-deals").convicted, BTreeSet::from([server(LIAR)]));
@@ -44,6 +57,13 @@ fn a_second_word_and_a_share_without_a_quorum_are_noticed() {
         });
         let opened = Message::Opened(world.opened[&0].clone());
         world.judge(0, &opened);
+    }));
+    assert!(noticed(|world| {
+        let offer = world.offered[&0][0];
+        let word = Word::Part { attempt: 0, response: [0; 32], ahead: offer };
+        let statement = world.acknowledged[&0];
+        let said = randhound::message::Acknowledgement { statement, word };
+        world.judge(0, &Message::Acknowledgement(said));
     }));
     assert!(noticed(|world| {
         let dealt = CAST.deal(0, &mut rng(1));

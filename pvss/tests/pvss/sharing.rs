@@ -333,6 +333,10 @@ fn deals_are_opened_together_only_within_one_sharing_and_once_a_dealer() {
     assert_eq!(error, ChosenError::Duplicate { culprits: vec![2] });
     let [one, other] = [choose(&[&first, &second]), choose(&[&second, &first])];
     assert_eq!(one.unwrap().id(), other.unwrap().id(), "the order does not count");
+    let again = deal(&sharing, &dealer(1), &own(1, Scheme::Dhpvss), &mut rng(5)).0;
+    let again = again.verify(&sharing, &dealer(1)).unwrap();
+    let [one, other] = [choose(&[&first, &second]), choose(&[&first, &again])];
+    assert_ne!(one.unwrap().id(), other.unwrap().id(), "another deal by the same dealer does");
 }
 
 #[test]

@@ -255,12 +255,14 @@ impl Byzantine {
                 Message::Acknowledgement(_) | Message::Opened(_) | Message::Kept(_),
             )
             | (Strategy::Withholding, Message::Opened(_)) => Vec::new(),
-            (Strategy::Garbled, _) => vec![Delivery::Bytes(random(rng, 300))],
+            (Strategy::Garbled, _) => vec![Delivery::Bytes(random::<300>(rng).into())],
             (Strategy::Tampering, message) => {
                 let mut bytes = message.encode();
-                let at = random(rng, 4).iter().fold(0, |at, byte| at << 8 | usize::from(*byte));
-                let len = bytes.len();
-                bytes[at % len] ^= 1;
+                let at = u32::from_le_bytes(random(rng));
+                let at = usize::try_from(at).unwrap_or_default().checked_rem(bytes.len());
+                if let Some(byte) = at.and_then(|at| bytes.get_mut(at)) {
+                    *byte ^= 1;
+                }
                 vec![Delivery::Bytes(bytes)]
             }
             (Strategy::TwoFaced, Message::Dealing(said, offer)) => {
@@ -293,7 +295,8 @@ impl Byzantine {
             }
             (Strategy::BadFragment, Message::Kept(mut kept)) => {
                 if let Some((_, fragment)) = &mut kept.acknowledged {
-                    fragment.bytes = BoundedBytes::new(random(rng, 64)).unwrap_or_default();
+                    fragment.bytes =
+                        BoundedBytes::new(random::<64>(rng).into()).unwrap_or_default();
                 }
                 honest(Message::Kept(kept))
             }
@@ -305,14 +308,14 @@ impl Byzantine {
     fn deal(&self, server: Index, session: &Session, rng: &mut dyn CryptoRng) -> Said<Dealing> {
         let place = session.groups().place(server).expect("a server of the roster");
         let sharing = session.sharing(place.group).expect("a group");
-        let (key, secret) = self.world.server(server.get());
+        let (key, secret) = self.world.server(server).expect("a server of the roster");
         let (deal, _) = pvss::deal(sharing, &key.public().to_bytes(), secret, rng);
         Said::new(key, Dealing { session: self.session.id(), dealer: server.get(), deal })
     }
 }
 
-fn random(rng: &mut dyn CryptoRng, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
+fn random<const N: usize>(rng: &mut dyn CryptoRng) -> [u8; N] {
+    let mut bytes = [0; N];
     rng.fill_bytes(&mut bytes);
     bytes
 }

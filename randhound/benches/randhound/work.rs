@@ -6,7 +6,7 @@ use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use cosi::{
     keys::{Seed, SigningKey},
-    machine::{Fault, Time},
+    machine::{Fault, Index, Time},
     roster::{Member, Roster},
     sim::{Application, Counters, Cpu, Latency, Network, Simulation},
     wire::Wire,
@@ -99,9 +99,10 @@ impl World {
         Ok(())
     }
 
-    /// The keys of the server at a position.
-    pub(crate) fn server(&self, position: u16) -> (&SigningKey, &ShareSecret) {
-        (&self.keys[usize::from(position)], &self.secrets[usize::from(position)])
+    /// A server's keys.
+    pub(crate) fn server(&self, server: Index) -> Option<(&SigningKey, &ShareSecret)> {
+        let at = usize::from(server.get());
+        Some((self.keys.get(at)?, self.secrets.get(at)?))
     }
 
     /// A run without faults on the authors' network, whose nodes' processors take as long as this

@@ -43,6 +43,7 @@ pub(super) struct Acknowledging {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a session")]
 enum Form {
     Collective(Round),
     Individual,

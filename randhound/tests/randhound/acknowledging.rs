@@ -2,13 +2,13 @@
 
 use cosi::{
     Certificate, Policy, Statement as _,
-    machine::FaultKind,
+    machine::{Cx, FaultKind, Time},
     mask::Mask,
     round::{Asking, Offer, Question},
 };
 use randhound::{
-    Message, Peer,
-    client::{Abort, Event},
+    Client, Message, Peer,
+    client::{self, Abort, Event},
     message::{Acknowledgement, Ask, Word},
 };
 
@@ -65,6 +65,21 @@ fn all_acknowledge_together() {
     assert_eq!(shown_to, all);
     assert_eq!(finish(&mut table, decided), (true, all));
     assert_eq!(table.faults, []);
+}
+
+#[test]
+fn without_rounds_all_sign_one_by_one() {
+    let world = world(4, 4);
+    let mut table = Table::new(&world);
+    let setup = client::Setup { rounds: 0, ..world.client_setup() };
+    let mut rng = crate::common::rng(1);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    table.client = Client::restore(setup, [], &mut cx).unwrap().0;
+    let invited = table.start();
+    let shown = table.deliver(invited);
+    assert_eq!(asked(&shown), (None, vec![], vec![0, 1, 2, 3]));
+    let decided = table.deliver(shown);
+    assert_eq!(finish(&mut table, decided), (false, vec![0, 1, 2]));
 }
 
 #[test]
@@ -566,7 +581,7 @@ fn a_minoritys_parts_convince_nobody() {
     let signed = first.statement.what.to_signed();
     let roster = world.committee.roster();
     let mut rng = crate::common::rng(3);
-    let mut cx = cosi::machine::Cx::new(cosi::machine::Time::default(), &mut rng);
+    let mut cx = Cx::new(Time::default(), &mut rng);
     let pairs: Vec<_> = [0, 1]
         .map(|at: u16| {
             let key = &world.keys[usize::from(at)];

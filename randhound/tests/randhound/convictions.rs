@@ -53,7 +53,7 @@ fn a_client_answers_for_two_statements_of_its_own_in_one_session() {
         assert_eq!(verdict(&session, &[second.clone(), first.clone()]), None);
     }
     assert_eq!(verdict(&session, &[]), None);
-    assert_eq!(verdict(&session, &[one.clone()]), None);
+    assert_eq!(verdict(&session, core::slice::from_ref(&one)), None);
     assert_eq!(verdict(&session, &[one.clone(), other, one]), None);
 }
 

@@ -5,6 +5,7 @@
     clippy::large_enum_variant,
     clippy::panic,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking, and holds few things"
 )]
 

@@ -177,12 +177,14 @@ pub(crate) struct Stage<'a> {
     pub(crate) world: &'a World,
     pub(crate) servers: Vec<Server>,
     pub(crate) stored: BTreeMap<u16, Vec<server::Record>>,
+    /// Whom the rescuer is to the servers.
+    pub(crate) rescuer: Peer,
 }
 
 impl<'a> Stage<'a> {
     pub(crate) fn new(world: &'a World) -> Self {
         let servers = (0..).zip(&world.keys).map(|(at, _)| world.server(at)).collect();
-        Self { world, servers, stored: BTreeMap::new() }
+        Self { world, servers, stored: BTreeMap::new(), rescuer: Peer::Guest(0) }
     }
 
     /// Hands a server a message, and returns what it sends back.
@@ -259,7 +261,7 @@ impl<'a> Stage<'a> {
                 for at in answering.iter().copied() {
                     let peer = Peer::Server(self.world.index(at));
                     if peers.contains(&peer) {
-                        let said = self.hand(at, Peer::Guest(0), message.clone());
+                        let said = self.hand(at, self.rescuer, message.clone());
                         inbox.extend(said.into_iter().map(|said| (peer, corrupt(at, said))));
                     }
                 }

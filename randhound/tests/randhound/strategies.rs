@@ -163,8 +163,8 @@ fn every_strategy_costs_what_it_costs_and_no_more() {
             // They are waited for in a round.
             S::Mute | S::WrongSignature => (true, 7, 0, after(600)),
             S::WrongPart => (true, 7, 0, after(400)),
-            // Three round trips of acknowledging, and a retry since two relays keep silent.
-            S::Refuse => (false, 7, found.2, found.3),
+            // Three round trips of acknowledging, and a retry since the relays keep silent.
+            S::Refuse => (false, 7, 3, after(900)),
             S::WithholdShares | S::WrongShares => (true, 10, 3, after(300)),
         };
         assert_eq!(found, expected, "{strategy:?}");

@@ -85,10 +85,14 @@ fn deals_shown_to_accomplices_alone_breaks_published() {
 #[test]
 fn deals_shown_to_accomplices_alone_are_rebuilt() {
     let world = world(8, 4);
-    let Withheld { mut stage, seen, honest, .. } = withhold(&world);
-    let Event::Finished(output, transcript) = stage.rescue(&honest) else { panic!() };
-    assert_eq!(output, seen);
-    assert_eq!(transcript.verify(&world.committee, &world.terms), Ok(output));
+    // By a stranger, and by whoever has the client's connection after it.
+    for rescuer in [Peer::Guest(0), Peer::Client] {
+        let Withheld { mut stage, seen, honest, .. } = withhold(&world);
+        stage.rescuer = rescuer;
+        let Event::Finished(output, transcript) = stage.rescue(&honest) else { panic!() };
+        assert_eq!(output, seen);
+        assert_eq!(transcript.verify(&world.committee, &world.terms), Ok(output));
+    }
 }
 
 /// The certificate forms at the client, and no honest server sees it.

@@ -171,6 +171,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<(), Failure> {
             retry: Duration::from_secs(1).min(args.timeout),
             grace: Duration::from_millis(500).min(args.timeout),
             patience: args.timeout,
+            rounds: 2,
         };
         let drawn = match &stage {
             Stage::Processes(town) => {

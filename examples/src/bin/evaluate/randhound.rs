@@ -287,8 +287,8 @@ fn attacks(_: &Ask) -> Result<Exhibit, String> {
 }
 
 fn mean(times: &[Duration]) -> Duration {
-    let number = u32::try_from(times.len()).unwrap_or(u32::MAX).max(1);
-    times.iter().sum::<Duration>() / number
+    let number = u32::try_from(times.len()).unwrap_or(u32::MAX);
+    times.iter().sum::<Duration>().checked_div(number).unwrap_or_default()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
