@@ -98,22 +98,43 @@ fn each_check_is_named() {
     assert_eq!(verify(&world, &changed), Err(E::Transcript(why)));
 }
 
-/// Servers of the attacker's own convince nobody who knows the roster's id.
-#[test]
-fn a_publication_that_brings_its_own_roster_is_refused() {
-    let (world, _) = candidates(4, 4);
+/// Servers that are all one attacker's, and a publication by them with an output of its choice.
+fn forged() -> (World, Randomness, Publication) {
     let seeds = [60, 61, 62, 63].map(|seed| Seed::from_bytes([seed; 32]));
     let own = seeds.each_ref().map(|seed| Candidate::new(seed, &mut rng(6)));
     let keys = seeds.iter().map(Seed::signing_key).collect();
     let secrets = seeds.iter().map(|seed| ShareSecret::derive(seed, Scheme::Dhpvss).into());
-    let forger = World {
+    let mut forger = World {
         committee: Committee::of(&own).unwrap(),
         keys,
         secrets: secrets.collect(),
-        ..crate::common::world(4, 4)
+        ..world(4, 4)
     };
-    let (output, forged) = publish(&forger, &own);
-    assert_eq!(verify(&forger, &forged), Ok(output), "it is sound but for whose it is");
+    for prior in 0..=u8::MAX {
+        forger.terms.prior = [prior; 32];
+        let (output, forged) = publish(&forger, &own);
+        if output.0[0] >= 224 {
+            return (forger, output, forged);
+        }
+    }
+    panic!("an eighth of all outputs are liked");
+}
+
+/// A verifier that takes the roster from the file believes whoever made one up.
+#[test]
+fn a_publication_that_brings_its_own_roster_breaks_published() {
+    let (forger, output, forged) = forged();
+    let brought = Committee::of(&forged.members).unwrap().roster().id();
+    let Terms { purpose, slot, .. } = &forger.terms;
+    assert_eq!(forged.verify(brought, purpose, *slot), Ok(output));
+    assert!(output.0[0] >= 224, "the attacker chose the output");
+}
+
+/// Servers of the attacker's own convince nobody who knows the roster's id.
+#[test]
+fn a_publication_that_brings_its_own_roster_is_refused() {
+    let (world, _) = candidates(4, 4);
+    let (_, _, forged) = forged();
     assert_eq!(verify(&world, &forged), Err(PublicationError::Roster));
 }
 
