@@ -11,7 +11,7 @@ use cosi::{
 use pvss::{KeysError, Scheme, ShareSecret};
 use randhound::{
     Candidate, CandidatesError, Committee, DealsError, Publication, PublicationError, Randomness,
-    Session, StatementError, Terms, Transcript, TranscriptError, message::root,
+    Session, SessionError, StatementError, Terms, Transcript, TranscriptError, message::root,
 };
 
 use crate::{
@@ -96,6 +96,13 @@ fn each_check_is_named() {
     changed.transcript.config.attempt = 1;
     let why = TranscriptError::Statement(StatementError::Session);
     assert_eq!(verify(&world, &changed), Err(E::Transcript(why)));
+    // Terms that make no session, and are the file's own.
+    changed.transcript.config.group_size = 0;
+    assert_eq!(verify(&world, &changed), Err(E::Config(SessionError::GroupSize)));
+    changed.transcript.config = sound.transcript.config.clone();
+    changed.transcript.config.client = [0; 32];
+    let refused = verify(&world, &changed).unwrap_err();
+    assert!(matches!(refused, E::Config(SessionError::Client(_))), "{refused}");
 }
 
 /// Servers that are all one attacker's, and a publication by them with an output of its choice.
@@ -168,7 +175,8 @@ fn every_changed_byte_is_refused_and_named() {
             "slot",
             "statement",
         ];
-        assert!(expected.iter().all(|check| checks.contains(*check)), "{checks:?}");
+        let found: Vec<_> = checks.iter().map(String::as_str).collect();
+        assert_eq!(found, expected);
     }
 }
 
