@@ -37,9 +37,7 @@ pub struct Groups {
 impl Groups {
     /// Deals the roster's servers into groups of about `size`, which is at least 1.
     pub(crate) fn new(roster: &Roster, size: u16, draws: HashRng) -> Self {
-        let size = usize::from(size.max(1));
-        let number = roster.size().saturating_add(size / 2).checked_div(size);
-        Self::deal(roster, number.unwrap_or_default(), draws)
+        Self::deal(roster, number(roster.size(), size), draws)
     }
 
     /// Deals the roster's servers into this `number` of groups, at least 1: the rule from its
@@ -88,6 +86,12 @@ impl Groups {
     pub fn place(&self, server: Index) -> Option<Place> {
         self.places.get(usize::from(server.get())).copied().flatten()
     }
+}
+
+/// m = max(1, ⌊(n + ⌊c/2⌋)/c⌋), how many groups of about c there are.
+pub(crate) fn number(servers: usize, size: u16) -> usize {
+    let size = usize::from(size.max(1));
+    servers.saturating_add(size / 2).checked_div(size).unwrap_or_default().max(1)
 }
 
 /// t = ⌊c/3⌋ + 1, which is both the number of shares that recover a group's secrets, and the

@@ -10,7 +10,7 @@ use cosi::{
 use crate::{
     candidate::{Candidate, CandidatesError},
     message::Statement,
-    session::{Committee, Terms},
+    session::{Committee, SessionError, Terms},
     transcript::{Randomness, Transcript, TranscriptError},
 };
 
@@ -32,7 +32,22 @@ use crate::{
 ///   honest server's. That deal holds under no other prior than the one that its dealer knows. So
 ///   a client that grinds the grouping has nothing to publish.
 ///
-/// The [crate's example](crate#example) publishes a session's output.
+/// It holds what a client [finishes](crate::client::Event::Finished) with, as in the
+/// [crate's example](crate#example), where the committee is [of](Committee::of) candidates:
+///
+/// ```
+/// use cosi::wire::{BoundedVec, Wire};
+/// use randhound::{Candidate, Publication, Transcript};
+///
+/// fn publish(
+///     candidates: Vec<Candidate>,
+///     prior: [u8; 32],
+///     transcript: Transcript,
+/// ) -> Option<Vec<u8>> {
+///     let members = BoundedVec::new(candidates)?;
+///     Some(Publication { members, prior, transcript }.encode())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Publication<A = Certificate> {
     /// The servers, in the roster's order.
@@ -62,9 +77,12 @@ pub enum PublicationError {
          proves nothing"
     )]
     Roster,
+    /// There is no session on the terms that the transcript's config says.
+    #[error("config: there is no such session: {0}")]
+    Config(SessionError),
     /// The transcript does not hold.
     #[error(transparent)]
-    Transcript(#[from] TranscriptError),
+    Transcript(TranscriptError),
 }
 
 impl<A> Publication<A> {
@@ -108,6 +126,10 @@ impl<A: Attests<Statement>> Publication<A> {
         if committee.roster().id() != roster {
             return Err(PublicationError::Roster);
         }
-        Ok(self.transcript.verify(&committee, &terms)?)
+        self.transcript.verify(&committee, &terms).map_err(|error| match error {
+            // These terms are the file's, and no verifier's own.
+            TranscriptError::Session(why) => PublicationError::Config(why),
+            error => PublicationError::Transcript(error),
+        })
     }
 }

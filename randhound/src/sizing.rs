@@ -1,8 +1,8 @@
 //! How large groups must be.
 
-use libm::log2;
+use libm::{exp2, log2};
 
-use crate::groups::{MAX_GROUP_SIZE, threshold};
+use crate::groups::{MAX_GROUP_SIZE, number, threshold};
 
 /// −log2 of the probability that a group of `c` servers cannot recover its secrets, when each is
 /// faulty with probability `p`, independently: P\[Bin(c, p) ≥ c − ⌊c/3⌋\].
@@ -37,20 +37,41 @@ pub fn availability(c: u16, p: f64) -> f64 {
     -(first + log2(sum))
 }
 
-/// The least size c of groups, of at most [`MAX_GROUP_SIZE`], such that all about n/c groups of
-/// `servers` recover their secrets but with probability 2^−`bits`. `None`: no size does.
+/// The least size c, of at most [`MAX_GROUP_SIZE`], such that all groups of a session of `servers`
+/// that asks for it recover their secrets but with probability 2^−`bits`. `None`: no size does.
+///
+/// Groups that a session deals have a few more or fewer members than c, and each counts as large as
+/// it is: a group of 30 recovers less surely than one of 29, since its threshold is higher by one.
+/// So a size above c may not do.
 ///
 /// ```
 /// assert_eq!(randhound::group_size(1_024, 0.33, 8.), Some(29));
 /// assert_eq!(randhound::group_size(1_024, 0.66, 8.), None);
 /// ```
 pub fn group_size(servers: u32, p: f64, bits: f64) -> Option<u16> {
-    let groups = |c: u16| (f64::from(servers) / f64::from(c)).max(1.);
-    (1..=MAX_GROUP_SIZE).find(|c| availability(*c, p) - log2(groups(*c)) >= bits)
+    let servers = usize::try_from(servers).unwrap_or(usize::MAX);
+    (1..=MAX_GROUP_SIZE).find(|c| all_available(servers, *c, p) >= bits)
+}
+
+/// −log2 of the sum of the probabilities that groups of about `c` cannot recover their secrets.
+fn all_available(servers: usize, c: u16, p: f64) -> f64 {
+    let number = number(servers, c);
+    let small = servers.checked_div(number).unwrap_or_default();
+    let large = servers.checked_rem(number).unwrap_or_default();
+    let fail = |groups: usize, size: usize| {
+        let [groups, size] = [groups, size].map(|it| u32::try_from(it).unwrap_or(u32::MAX));
+        let bits = availability(u16::try_from(size).unwrap_or(u16::MAX), p);
+        f64::from(groups) * exp2(-bits)
+    };
+    -log2(fail(number.saturating_sub(large), small) + fail(large, small.saturating_add(1)))
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "overflow fails the test")]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "overflow and a bad index fail the test"
+)]
 mod tests {
     extern crate std;
 
@@ -78,11 +99,25 @@ mod tests {
         assert_eq!((availability(9, 0.), availability(9, 1.)), (f64::INFINITY, 0.));
     }
 
+    /// By the sizes that a roster's servers have when they are dealt one by one.
     #[test]
     fn the_least_sufficient_size_is_chosen() {
-        let c = group_size(1024, 0.25, 20.).unwrap();
-        let enough = |c: u16| direct(c, 0.25) - (1024. / f64::from(c)).log2() >= 20.;
-        assert!(enough(c) && (1..c).all(|smaller| !enough(smaller)), "{c}");
+        for (servers, p, bits) in
+            [(1024, 0.25, 20.), (500, 0.33, 8.), (100, 0.33, 30.), (4096, 0.33, 20.), (9, 0.25, 3.)]
+        {
+            let enough = |c: u16| {
+                let number = usize::max(1, (servers + usize::from(c) / 2) / usize::from(c));
+                let mut sizes = std::vec![0_u16; number];
+                (0..servers).for_each(|server| sizes[server % number] += 1);
+                let fail: f64 = sizes.into_iter().map(|size| (-direct(size, p)).exp2()).sum();
+                -fail.log2() >= bits
+            };
+            let chosen = group_size(u32::try_from(servers).unwrap(), p, bits);
+            assert_eq!(chosen, (1..=MAX_GROUP_SIZE).find(|c| enough(*c)), "{servers} {p} {bits}");
+            assert!(chosen.is_some(), "{servers} {p} {bits}");
+        }
         assert_eq!(group_size(1024, 0.66, 20.), None);
+        assert_eq!(group_size(1024, 1., 1.), None);
+        assert_eq!(group_size(1024, 0., 99.), Some(1));
     }
 }

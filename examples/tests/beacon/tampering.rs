@@ -41,7 +41,7 @@ fn each_check_is_named() {
     let groups = |it: &mut Publication, how: &dyn Fn(&mut Vec<GroupTranscript>)| {
         change(&mut it.transcript.groups, how);
     };
-    let cases: [Case<'_>; 19] = [
+    let cases: [Case<'_>; 21] = [
         ("purpose", &|it| it.transcript.config.purpose[0] ^= 1),
         ("slot", &|it| it.transcript.config.slot = 0),
         ("members", &|it| change(&mut it.members, |all| all[1].possession.response[0] ^= 1)),
@@ -51,6 +51,8 @@ fn each_check_is_named() {
         ("roster", &|it| change(&mut it.members, |all| all[7] = stranger.clone())),
         ("roster", &|it| change(&mut it.members, |all| all.swap(0, 1))),
         ("config", &|it| it.transcript.config.roster.0[0] ^= 1),
+        ("config", &|it| it.transcript.config.client = [0; 32]),
+        ("config", &|it| it.transcript.config.group_size = 0),
         ("statement", &|it| it.transcript.config.client = it.members[0].key),
         ("statement", &|it| it.transcript.config.group_size = 3),
         ("statement", &|it| it.transcript.statement.dealers = Mask::of(8, 0..3)),
@@ -121,6 +123,7 @@ fn another_draw_is_refused() {
 #[test]
 fn a_change_to_any_byte_is_refused() {
     let scratch = Scratch::new();
+    let help = scratch.beacon("verify --help").ok();
     for (run, step) in [
         ("--servers 4 --group-size 4 --simulated", 1),
         ("--servers 9 --group-size 4 --simulated", 31),
@@ -151,5 +154,7 @@ fn a_change_to_any_byte_is_refused() {
             }
         }
         assert!(step > 1 || checks.len() >= 9, "{checks:?}");
+        let unknown = |check: &&String| !help.contains(&format!("\n  {check} "));
+        assert_eq!(checks.iter().find(unknown), None, "every check is in the help");
     }
 }

@@ -11,7 +11,7 @@ use cosi::{
 use pvss::{KeysError, Scheme, ShareSecret};
 use randhound::{
     Candidate, CandidatesError, Committee, DealsError, Publication, PublicationError, Randomness,
-    Session, StatementError, Terms, Transcript, TranscriptError, message::root,
+    Session, SessionError, StatementError, Terms, Transcript, TranscriptError, message::root,
 };
 
 use crate::{
@@ -96,24 +96,52 @@ fn each_check_is_named() {
     changed.transcript.config.attempt = 1;
     let why = TranscriptError::Statement(StatementError::Session);
     assert_eq!(verify(&world, &changed), Err(E::Transcript(why)));
+    // Terms that make no session, and are the file's own.
+    changed.transcript.config.group_size = 0;
+    assert_eq!(verify(&world, &changed), Err(E::Config(SessionError::GroupSize)));
+    changed.transcript.config = sound.transcript.config.clone();
+    changed.transcript.config.client = [0; 32];
+    let refused = verify(&world, &changed).unwrap_err();
+    assert!(matches!(refused, E::Config(SessionError::Client(_))), "{refused}");
+}
+
+/// Servers that are all one attacker's, and a publication by them with an output of its choice.
+fn forged() -> (World, Randomness, Publication) {
+    let seeds = [60, 61, 62, 63].map(|seed| Seed::from_bytes([seed; 32]));
+    let own = seeds.each_ref().map(|seed| Candidate::new(seed, &mut rng(6)));
+    let keys = seeds.iter().map(Seed::signing_key).collect();
+    let secrets = seeds.iter().map(|seed| ShareSecret::derive(seed, Scheme::Dhpvss).into());
+    let mut forger = World {
+        committee: Committee::of(&own).unwrap(),
+        keys,
+        secrets: secrets.collect(),
+        ..world(4, 4)
+    };
+    for prior in 0..=u8::MAX {
+        forger.terms.prior = [prior; 32];
+        let (output, forged) = publish(&forger, &own);
+        if output.0[0] >= 224 {
+            return (forger, output, forged);
+        }
+    }
+    panic!("an eighth of all outputs are liked");
+}
+
+/// A verifier that takes the roster from the file believes whoever made one up.
+#[test]
+fn a_publication_that_brings_its_own_roster_breaks_published() {
+    let (forger, output, forged) = forged();
+    let brought = Committee::of(&forged.members).unwrap().roster().id();
+    let Terms { purpose, slot, .. } = &forger.terms;
+    assert_eq!(forged.verify(brought, purpose, *slot), Ok(output));
+    assert!(output.0[0] >= 224, "the attacker chose the output");
 }
 
 /// Servers of the attacker's own convince nobody who knows the roster's id.
 #[test]
 fn a_publication_that_brings_its_own_roster_is_refused() {
     let (world, _) = candidates(4, 4);
-    let seeds = [60, 61, 62, 63].map(|seed| Seed::from_bytes([seed; 32]));
-    let own = seeds.each_ref().map(|seed| Candidate::new(seed, &mut rng(6)));
-    let keys = seeds.iter().map(Seed::signing_key).collect();
-    let secrets = seeds.iter().map(|seed| ShareSecret::derive(seed, Scheme::Dhpvss).into());
-    let forger = World {
-        committee: Committee::of(&own).unwrap(),
-        keys,
-        secrets: secrets.collect(),
-        ..crate::common::world(4, 4)
-    };
-    let (output, forged) = publish(&forger, &own);
-    assert_eq!(verify(&forger, &forged), Ok(output), "it is sound but for whose it is");
+    let (_, _, forged) = forged();
     assert_eq!(verify(&world, &forged), Err(PublicationError::Roster));
 }
 
@@ -147,7 +175,8 @@ fn every_changed_byte_is_refused_and_named() {
             "slot",
             "statement",
         ];
-        assert!(expected.iter().all(|check| checks.contains(*check)), "{checks:?}");
+        let found: Vec<_> = checks.iter().map(String::as_str).collect();
+        assert_eq!(found, expected);
     }
 }
 

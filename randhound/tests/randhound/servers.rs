@@ -10,7 +10,7 @@ use cosi::{
 use pvss::{Chosen, verify_shares};
 use randhound::{
     AttemptError, Client, Message, Peer, Server, Session, Statement, Terms, blame, client,
-    message::{ByClient, Dealing, Deals, Decision, Said, Shown, root},
+    message::{ByClient, Dealing, Deals, Decision, NOT_CODED, Said, Shown, root},
     server,
 };
 
@@ -247,6 +247,8 @@ fn a_choice_that_does_not_hold_is_not_acknowledged() {
     };
     refuse(with(&|it| it.session.0[0] ^= 1), own.clone());
     refuse(with(&|it| it.availability[0] = 1), own.clone());
+    // What a consensus decides need not be coded. What a client has certified must.
+    refuse(with(&|it| it.availability = NOT_CODED), own.clone());
     refuse(with(&|it| it.roots = Default::default()), own.clone());
     refuse(with(&|it| it.dealers = Mask::of(8, 0..8)), own.clone());
     refuse(with(&|it| it.dealers = Mask::of(9, [0])), own.clone());
