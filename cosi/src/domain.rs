@@ -98,6 +98,8 @@ domains! {
     SHARE_BASE = "pvss/v1/base";
     /// A dealer's secrets and the proof of its deal.
     DEAL = "pvss/v1/deal";
+    /// The points of a deal, as a transcript takes them.
+    DEAL_POINTS = "pvss/v1/points";
     /// Names the deals that are opened together.
     CHOSEN = "pvss/v1/chosen";
     /// The proof of a decrypted share.

@@ -1,14 +1,13 @@
 //! Dealing a secret, and checking deals: alone, or many at once with blame.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use core::{fmt, iter};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
-    domain::{DEAL, SHARE_BATCH},
+    domain::{DEAL, DEAL_POINTS, SHARE_BATCH},
     keys::PublicKeyBytes,
     transcript::{Hash, Transcript, fresh},
-    wire::Wire,
 };
 use curve25519_dalek::{
     RistrettoPoint, Scalar,
@@ -19,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     dhpvss,
-    group::{MOST, Terms, bisect, coefficients},
+    group::{MOST, PointBytes, Terms, bisect, coefficients, decode_point},
     keys::{Scheme, ShareSecret},
     parallel, schoenmakers,
     secret::Secret,
@@ -43,10 +42,38 @@ pub enum Deal {
 /// What every deal's secrets and proof are about: the [`SharingId`] stands for session, scheme,
 /// threshold, both bases, and all keys in order.
 pub(crate) fn statement(sharing: &Sharing, dealer: &PublicKeyBytes) -> Transcript {
-    let mut transcript = Transcript::new(DEAL);
-    transcript.append(b"sharing", &sharing.id().0);
+    let mut transcript = sharing.statement();
     transcript.append(b"dealer", dealer);
     transcript
+}
+
+/// Adds points by their hash, which takes their bytes in half the time that a transcript takes.
+pub(crate) fn append_points(
+    transcript: &mut Transcript,
+    label: &'static [u8],
+    points: &[PointBytes],
+) {
+    let hash = Hash::new(DEAL_POINTS).bytes(points.as_flattened());
+    transcript.append(label, &hash.wide());
+}
+
+/// A point of a deal that is not the identity, whose one encoding is zero.
+pub(crate) fn sound(bytes: &PointBytes) -> Result<RistrettoPoint, DealError> {
+    if *bytes == [0; 32] {
+        return Err(DealError::Identity);
+    }
+    decode_point(bytes).ok_or(DealError::Encoding)
+}
+
+/// As many points, in their order.
+pub(crate) fn all_sound<'a>(
+    encoded: impl ExactSizeIterator<Item = &'a PointBytes>,
+) -> Result<Vec<RistrettoPoint>, DealError> {
+    let mut points = Vec::with_capacity(encoded.len());
+    for bytes in encoded {
+        points.push(sound(bytes)?);
+    }
+    Ok(points)
 }
 
 /// Draws a deal's secrets. Each is hedged by the dealer's share secret and named by the whole
@@ -110,7 +137,7 @@ pub fn deal(
             Deal::Dhpvss(dhpvss::seal(drawn, sharing, dealer))
         }
         Scheme::Schoenmakers => {
-            let nonces = source.many(sharing.keys().len());
+            let nonces = source.many(sharing.threshold());
             let drawn = schoenmakers::Drawn { polynomial, nonces };
             Deal::Schoenmakers(schoenmakers::seal(drawn, sharing, dealer))
         }
@@ -141,25 +168,41 @@ pub enum DealError {
 
 /// The equations of deals of one sharing, summed up: a sum of all such sums vanishes if every
 /// equation holds, and but with probability 2^−127 only then.
-pub(crate) struct Merged<'a> {
+pub(crate) struct Merged<'a, 't> {
+    /// What they are equations of.
+    pub(crate) sharing: &'a Sharing,
     /// What the base of commitments is multiplied by: G for DHPVSS, else H.
     pub(crate) base: Wide,
-    /// What each share key is multiplied by.
+    /// What share keys are multiplied by: by Schoenmakers' scheme each. By DHPVSS they have the
+    /// weights of this combination.
     pub(crate) keys: Vec<Wide>,
     /// All else.
-    pub(crate) terms: &'a mut Terms,
+    pub(crate) terms: &'t mut Terms<'a>,
 }
 
-impl<'a> Merged<'a> {
-    fn new(sharing: &Sharing, terms: &'a mut Terms) -> Self {
-        let keys = sharing.keys().keys().map(|_| Wide::default()).collect();
-        Self { base: Wide::default(), keys, terms }
+/// How many deals are summed up in plain integers at most: so many products of two scalars stay
+/// below 2^512.
+const SUMMANDS: usize = 128;
+
+impl<'a, 't> Merged<'a, 't> {
+    fn new(sharing: &'a Sharing, terms: &'t mut Terms<'a>) -> Self {
+        let slots = match sharing.keys().scheme() {
+            Scheme::Dhpvss => sharing.trustees().saturating_sub(sharing.threshold()),
+            Scheme::Schoenmakers => sharing.trustees(),
+        };
+        Self { sharing, base: Wide::default(), keys: vec![Wide::default(); slots], terms }
     }
 
-    fn close(self, sharing: &Sharing) {
-        self.terms.add(self.base.reduce(), sharing.base());
-        let keys = self.keys.iter().zip(sharing.keys().keys());
-        keys.for_each(|(scalar, key)| self.terms.add(scalar.reduce(), &key.point));
+    fn close(self) {
+        let Self { sharing, base, keys, terms } = self;
+        let keys = keys.iter().map(Wide::reduce);
+        let scalars = match sharing.keys().scheme() {
+            Scheme::Dhpvss => dhpvss::weights(keys, sharing),
+            Scheme::Schoenmakers => keys.collect(),
+        };
+        terms.add(base.reduce(), sharing.base());
+        let keys = sharing.keys().keys();
+        scalars.into_iter().zip(keys).for_each(|(scalar, key)| terms.add(scalar, &key.point));
     }
 }
 
@@ -193,7 +236,12 @@ impl<'a> Decoded<'a> {
                 return Err(DealError::Scheme);
             }
         };
-        let digest = Hash::new(DEAL).fixed(&dealer).bytes(&deal.encode()).digest();
+        let hash = Hash::new(DEAL);
+        let hash = match &body {
+            Body::Dhpvss(deal) => deal.bind(hash),
+            Body::Schoenmakers(deal) => deal.bind(hash),
+        };
+        let digest = hash.digest();
         Ok(Self { sharing, digest, dealer, body })
     }
 
@@ -223,26 +271,31 @@ fn hold(deals: &[&Decoded<'_>]) -> bool {
     });
     let seed = seed.wide();
     let most = deals.iter().map(|deal| deal.points()).max().unwrap_or_default();
-    let part = MOST.checked_div(most).unwrap_or_default().max(1);
-    let numbered: Vec<_> = (0..).zip(deals.iter().copied()).collect();
-    let parts = parallel::map(numbered.chunks(part).collect(), |part| sum(&seed, part));
-    parts.into_iter().sum::<RistrettoPoint>().is_identity()
+    let part = MOST.checked_div(most).unwrap_or_default().clamp(1, SUMMANDS);
+    let parts = (0..).zip(deals.chunks(part)).collect();
+    let sums = parallel::map(parts, |(number, part)| {
+        sum(Hash::new(SHARE_BATCH).fixed(&seed).number(number), part)
+    });
+    sums.into_iter().sum::<RistrettoPoint>().is_identity()
 }
 
-/// The sum of the equations of some deals of a batch, each with its number there.
-fn sum(seed: &[u8; 64], deals: &[(u64, &Decoded<'_>)]) -> RistrettoPoint {
-    let mut terms = Terms::default();
-    for group in deals.chunk_by(|(_, one), (_, next)| one.sharing == next.sharing) {
-        let Some((_, Decoded { sharing, .. })) = group.first() else { continue };
+/// The sum of the equations of some deals of a batch.
+fn sum(seed: Hash, deals: &[&Decoded<'_>]) -> RistrettoPoint {
+    let mut coefficient = coefficients(seed);
+    let groups = || deals.chunk_by(|one, next| one.sharing == next.sharing);
+    let own = |group: &[&Decoded<'_>]| group.first().map_or(0, |deal| deal.sharing.trustees());
+    let keys = groups().map(|group| own(group).saturating_add(1));
+    let mut terms = Terms::new(deals.iter().map(|deal| deal.points()).chain(keys).sum());
+    for group in groups() {
+        let Some(Decoded { sharing, .. }) = group.first() else { continue };
         let mut merged = Merged::new(sharing, &mut terms);
-        for (number, deal) in group {
-            let seed = Hash::new(SHARE_BATCH).fixed(seed).number(*number);
+        for deal in group {
             match &deal.body {
-                Body::Dhpvss(deal) => deal.merge(coefficients(seed), &mut merged),
-                Body::Schoenmakers(deal) => deal.merge(coefficients(seed), &mut merged),
+                Body::Dhpvss(deal) => deal.merge(&mut coefficient, &mut merged),
+                Body::Schoenmakers(deal) => deal.merge(&mut coefficient, &mut merged),
             }
         }
-        merged.close(sharing);
+        merged.close();
     }
     terms.sum()
 }
@@ -263,7 +316,7 @@ fn check(claims: Vec<Claim<'_>>) -> Vec<Result<VerifiedDeal, DealError>> {
 /// Checks deals of one sharing at once, each with its dealer, to the same verdicts as one by one.
 ///
 /// The verdicts are in the order of the deals. A batch costs n + 1 points for the group, and n + 3
-/// a deal by DHPVSS or t + 3·n by Schoenmakers' scheme; each bad deal in it costs about log2 of
+/// a deal by DHPVSS or 2·(t + n) by Schoenmakers' scheme; each bad deal in it costs about log2 of
 /// the batch's size in further batches.
 pub fn verify_all<'a>(
     sharing: &Sharing,
@@ -365,6 +418,14 @@ impl fmt::Debug for VerifiedDeal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_many_products_as_are_summed_up_fit() {
+        let largest = -Scalar::ONE;
+        let mut sum = Wide::default();
+        (0..SUMMANDS).for_each(|_| sum.add_product(&largest, &largest));
+        assert_eq!(sum.reduce(), Scalar::from(128_u8));
+    }
 
     #[test]
     fn what_a_deal_is_made_of_is_erased() {

@@ -3,26 +3,39 @@
 //!
 //! ```text
 //! deal    δ fresh, D = [δ]G; Sh_i = [p(i)]G; C_i = Sh_i + [δ]X_i
-//!         m* ← everything so far, of degree ≤ n − t − 1; v_i = m*(i)/Π_{j≠i}(i − j)
+//!         q ← everything so far, of degree ≤ n − t − 1; Σ_i v_i·x^(i−1) = q(−x)·(1 − x)^t
 //!         U = Σ[v_i]X_i, V = Σ[v_i]C_i: ΣSh_i[v_i] = O for shares of degree ≤ t − 1, so V = [δ]U
 //!         K = [w]G, L = [w]U, e ← everything so far, z = w − e·δ
 //! check   [z]G + [e]D = K and [z]U + [e]V = L
 //! ```
 //!
-//! Departures from the paper. U and V are not hashed: keys, shares and m*, which are, leave no
-//! choice of them, and so a verifier need not compute them one by one. K and L are sent in place
-//! of e, so that deals verify in batches. m* is drawn by its forward differences at 1.
+//! Departures from the paper.
+//!
+//! It draws the word v of the dual code as m*(i)/Π_{j≠i}(i − j), with m* of degree ≤ n − t − 1.
+//! Here the same words come with fewer operations, each as likely. Σv_i·C(i − 1, k) is 0 for all
+//! k < t if and only if (1 − x)^t divides the polynomial with the coefficients v_i, since these sums
+//! are its derivatives at 1 over k!. In other words, ΣSh_i\[v_i\] combines the t-th differences of
+//! the shares, and these vanish for shares of degree ≤ t − 1 alone. The coefficients of q are one
+//! stream from the transcript, 64 bytes for each.
+//!
+//! U and V are not hashed: keys, shares and q, which are, leave no choice of them, and so a
+//! verifier need not compute them one by one. K and L are sent in place of e, so that deals verify
+//! in batches.
 
 use alloc::vec::Vec;
 use core::mem;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use cosi::{keys::PublicKeyBytes, transcript::Transcript, wire::BoundedVec};
-use curve25519_dalek::{RistrettoPoint, Scalar, traits::IsIdentity};
+use cosi::{
+    keys::PublicKeyBytes,
+    transcript::{Hash, Transcript},
+    wire::BoundedVec,
+};
+use curve25519_dalek::{RistrettoPoint, Scalar};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{
-    deal::{DealError, Merged, statement},
+    deal::{DealError, Merged, all_sound, append_points, sound, statement},
     group::{PointBytes, Terms, compress_doubles, decode_point, decode_scalar},
     sharing::{MAX_TRUSTEES, Sharing, values},
     wide::Wide,
@@ -55,37 +68,45 @@ pub(crate) struct Drawn {
     pub(crate) nonce: Scalar,
 }
 
-/// v_i, once D and the shares are in the transcript.
-fn weights(transcript: &mut Transcript, sharing: &Sharing) -> Vec<Scalar> {
-    let n = sharing.trustees();
-    let free = n.saturating_sub(sharing.threshold());
-    let differences = (0..free).map(|_| Wide::new(&transcript.challenge(b"m*")));
-    let mut differences: Vec<_> = differences.collect();
-    let weigh = |inverse: &Scalar| {
-        let value = differences.first().map(Wide::reduce).unwrap_or_default();
-        advance(&mut differences);
-        value * inverse
-    };
-    sharing.dual().iter().map(weigh).collect()
+/// q, once D is in the transcript.
+fn combination(
+    transcript: &mut Transcript,
+    shares: &[PointBytes],
+    sharing: &Sharing,
+) -> Vec<Scalar> {
+    append_points(transcript, b"C", shares);
+    transcript.challenges(b"q", sharing.trustees().saturating_sub(sharing.threshold()))
 }
 
-/// From the forward differences at a point to those at the next. They stay below 2^512: after
-/// i ≤ 256 steps they are sums of 2^i scalars at most.
-fn advance(differences: &mut [Wide]) {
-    let mut rest = differences;
-    while let [first, tail @ ..] = mem::take(&mut rest) {
-        if let Some(next) = tail.first() {
-            first.add(next);
+/// v_i of q, which are linear in it.
+///
+/// (−1)^(i−1)·v_i are the coefficients of q(x)·(1 + x)^t, sums of less than 2^t scalars each: of
+/// t < n ≤ 256 they stay below 2^512.
+pub(crate) fn weights(q: impl Iterator<Item = Scalar>, sharing: &Sharing) -> Vec<Scalar> {
+    let (n, t) = (sharing.trustees(), sharing.threshold());
+    let mut product: Vec<_> = Vec::with_capacity(n);
+    product.extend(q.map(|coefficient| Wide::new(&coefficient)));
+    for _ in 0..t {
+        product.push(Wide::default());
+        let mut lower = Wide::default();
+        for coefficient in &mut product {
+            let own = *coefficient;
+            coefficient.add(&lower);
+            lower = own;
         }
-        rest = tail;
     }
+    let signed = |(at, weight): (usize, &Wide)| {
+        let weight = weight.reduce();
+        if at.is_multiple_of(2) { weight } else { -weight }
+    };
+    product.iter().enumerate().map(signed).collect()
 }
 
 fn weighted<'a>(
     weights: &[Scalar],
     points: impl Iterator<Item = &'a RistrettoPoint>,
 ) -> RistrettoPoint {
-    let mut terms = Terms::default();
+    let mut terms = Terms::new(weights.len());
     weights.iter().zip(points).for_each(|(weight, point)| terms.add(*weight, point));
     terms.sum()
 }
@@ -159,8 +180,8 @@ pub(crate) fn seal(drawn: Drawn, sharing: &Sharing, dealer: &PublicKeyBytes) -> 
         share + *Zeroizing::new(key * *half_mask)
     };
     let shares = compress_doubles(plain.iter().zip(keys()).map(encrypt));
-    shares.iter().for_each(|share| transcript.append(b"C", share));
-    let u = weighted(&weights(&mut transcript, sharing), keys());
+    let q = combination(&mut transcript, &shares, sharing);
+    let u = weighted(&weights(q.into_iter(), sharing), keys());
     let half_nonce = Zeroizing::new(w.div_by_2());
     let commitments = [RistrettoPoint::mul_base(&half_nonce), u * *half_nonce];
     let commitments = compress_doubles(commitments);
@@ -175,8 +196,9 @@ pub(crate) fn seal(drawn: Drawn, sharing: &Sharing, dealer: &PublicKeyBytes) -> 
 pub(crate) struct Decoded {
     pub(crate) ephemeral: RistrettoPoint,
     pub(crate) shares: Vec<RistrettoPoint>,
-    commitments: [RistrettoPoint; 2],
-    weights: Vec<Scalar>,
+    /// −K and −L.
+    negated: [RistrettoPoint; 2],
+    combination: Vec<Scalar>,
     challenge: Scalar,
     response: Scalar,
 }
@@ -190,12 +212,8 @@ impl Decoded {
         if deal.shares.len() != sharing.trustees() {
             return Err(DealError::Size);
         }
-        let sound = |bytes: &PointBytes| {
-            let point = decode_point(bytes).ok_or(DealError::Encoding)?;
-            if point.is_identity() { Err(DealError::Identity) } else { Ok(point) }
-        };
         let ephemeral = sound(&deal.ephemeral)?;
-        let shares = deal.shares.iter().map(sound).collect::<Result<_, _>>()?;
+        let shares = all_sound(deal.shares.iter())?;
         // With t = n, U is the identity, and so is L.
         let [Some(k), Some(l)] = deal.commitments.each_ref().map(decode_point) else {
             return Err(DealError::Encoding);
@@ -203,11 +221,15 @@ impl Decoded {
         let response = decode_scalar(&deal.response).ok_or(DealError::Encoding)?;
         let mut transcript = statement(sharing, dealer);
         transcript.append(b"D", &deal.ephemeral);
-        deal.shares.iter().for_each(|share| transcript.append(b"C", share));
-        let weights = weights(&mut transcript, sharing);
+        let combination = combination(&mut transcript, &deal.shares, sharing);
         deal.commitments.iter().for_each(|bytes| transcript.append(b"commitment", bytes));
         let challenge = transcript.challenge(b"e");
-        Ok(Self { ephemeral, shares, commitments: [k, l], weights, challenge, response })
+        Ok(Self { ephemeral, shares, negated: [-k, -l], combination, challenge, response })
+    }
+
+    /// What everybody's view of the deal follows from: e, of all but z, and z.
+    pub(crate) fn bind(&self, hash: Hash) -> Hash {
+        hash.fixed(self.challenge.as_bytes()).fixed(self.response.as_bytes())
     }
 
     /// How many points it adds to a sum.
@@ -216,19 +238,23 @@ impl Decoded {
     }
 
     /// Adds ρ·(\[z\]G + \[e\]D − K) + σ·(\[z\]U + \[e\]V − L), with U and V expanded.
-    pub(crate) fn merge(&self, mut coefficient: impl FnMut() -> Scalar, merged: &mut Merged<'_>) {
+    pub(crate) fn merge<'a>(
+        &'a self,
+        coefficient: &mut impl FnMut() -> Scalar,
+        merged: &mut Merged<'a, '_>,
+    ) {
         let (rho, sigma) = (coefficient(), coefficient());
         let (e, z) = (&self.challenge, &self.response);
         merged.base.add_product(&rho, z);
         merged.terms.add(rho * e, &self.ephemeral);
-        let [k, l] = &self.commitments;
-        merged.terms.add(rho, &-k);
-        merged.terms.add(sigma, &-l);
+        let [minus_k, minus_l] = &self.negated;
+        merged.terms.add(rho, minus_k);
+        merged.terms.add(sigma, minus_l);
         let (on_keys, on_shares) = (sigma * z, sigma * e);
-        let slots = merged.keys.iter_mut().zip(&self.weights).zip(&self.shares);
-        for ((slot, weight), share) in slots {
-            slot.add(&Wide::new(&(on_keys * weight)));
-            merged.terms.add(on_shares * weight, share);
+        for (slot, q) in merged.keys.iter_mut().zip(&self.combination) {
+            slot.add_product(&on_keys, q);
         }
+        let weights = weights(self.combination.iter().map(|q| on_shares * q), merged.sharing);
+        weights.into_iter().zip(&self.shares).for_each(|(v, share)| merged.terms.add(v, share));
     }
 }

@@ -66,7 +66,8 @@ pub(crate) struct Decoded {
     key: RistrettoPoint,
     pairs: Vec<[RistrettoPoint; 2]>,
     combination: Vec<Scalar>,
-    commitments: [RistrettoPoint; 2],
+    /// −K and −L.
+    negated: [RistrettoPoint; 2],
     challenge: Scalar,
     response: Scalar,
 }
@@ -85,7 +86,7 @@ impl Decoded {
             key: key.point,
             pairs,
             combination,
-            commitments: [k?, l?],
+            negated: [-k?, -l?],
             challenge: challenge(&mut transcript, &proof.commitments),
             response: decode_scalar(&proof.response)?,
         })
@@ -93,18 +94,18 @@ impl Decoded {
 
     /// Adds ρ·(\[z\]G + \[e\]X − K) + σ·Σ_j\[d_j\](\[z\]B_j + \[e\]P_j) − \[σ\]L, where G goes to
     /// `on_base`.
-    pub(crate) fn merge(
-        &self,
+    pub(crate) fn merge<'a>(
+        &'a self,
         mut coefficient: impl FnMut() -> Scalar,
         on_base: &mut Scalar,
-        terms: &mut Terms,
+        terms: &mut Terms<'a>,
     ) {
         let (rho, sigma) = (coefficient(), coefficient());
-        let [k, l] = &self.commitments;
+        let [minus_k, minus_l] = &self.negated;
         *on_base += rho * self.response;
         terms.add(rho * self.challenge, &self.key);
-        terms.add(rho, &-k);
-        terms.add(sigma, &-l);
+        terms.add(rho, minus_k);
+        terms.add(sigma, minus_l);
         for (d, [base, product]) in self.combination.iter().zip(&self.pairs) {
             terms.add(sigma * d * self.response, base);
             terms.add(sigma * d * self.challenge, product);

@@ -6,6 +6,7 @@ use core::{iter, ops::Range};
 use cosi::transcript::{Hash, HashRng};
 use curve25519_dalek::{
     RistrettoPoint, Scalar,
+    constants::RISTRETTO_BASEPOINT_POINT,
     rand_core::Rng,
     ristretto::CompressedRistretto,
     traits::{Identity, VartimeMultiscalarMul},
@@ -48,14 +49,15 @@ pub(crate) fn coefficients(seed: Hash) -> impl FnMut() -> Scalar {
 
 /// A sum of public points, each times a public scalar.
 #[derive(Default)]
-pub(crate) struct Terms {
+pub(crate) struct Terms<'a> {
     scalars: Vec<Scalar>,
-    points: Vec<RistrettoPoint>,
+    points: Vec<&'a RistrettoPoint>,
     before: RistrettoPoint,
 }
 
-/// How many points are multiplied at once at most: more cost no less each, and memory.
-pub(crate) const MOST: usize = 4096;
+/// How many points are multiplied at once at most. Half a megabyte is kept of them then, and where
+/// more outgrows a processor's own cache, each costs more.
+pub(crate) const MOST: usize = 2048;
 
 /// From how many points on dalek takes Pippenger's method, and before that Straus'.
 const PIPPENGER: usize = 190;
@@ -64,13 +66,20 @@ const PIPPENGER: usize = 190;
 const PADDED: usize = 120;
 const STRAUS: usize = 34;
 
-impl Terms {
-    pub(crate) fn add(&mut self, scalar: Scalar, point: &RistrettoPoint) {
+impl<'a> Terms<'a> {
+    /// No term, and room for so many.
+    pub(crate) fn new(most: usize) -> Self {
+        let most = most.min(MOST);
+        let (scalars, points) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        Self { scalars, points, before: RistrettoPoint::identity() }
+    }
+
+    pub(crate) fn add(&mut self, scalar: Scalar, point: &'a RistrettoPoint) {
         if self.scalars.len() >= MOST {
             self.multiply();
         }
         self.scalars.push(scalar);
-        self.points.push(*point);
+        self.points.push(point);
     }
 
     /// The sum. Its time tells of the scalars.
@@ -83,12 +92,13 @@ impl Terms {
         let len = self.scalars.len();
         if (PADDED..PIPPENGER).contains(&len) {
             self.scalars.resize(PIPPENGER, Scalar::ZERO);
-            self.points.resize(PIPPENGER, RistrettoPoint::identity());
+            self.points.resize(PIPPENGER, &RISTRETTO_BASEPOINT_POINT);
         }
         let parts = if len < PADDED { len.div_ceil(STRAUS) } else { 1 };
         let part = self.scalars.len().div_ceil(parts.max(1)).max(1);
         let parts = self.scalars.chunks(part).zip(self.points.chunks(part));
         for (scalars, points) in parts {
+            let points = points.iter().copied();
             self.before += RistrettoPoint::vartime_multiscalar_mul(scalars, points);
         }
         self.scalars.clear();
@@ -123,13 +133,15 @@ mod tests {
         let sizes = [0, 1, STRAUS, STRAUS + 1, PADDED - 1, PADDED, PIPPENGER - 1, PIPPENGER];
         for size in sizes.into_iter().chain([MOST - 1, MOST, MOST + 1, 2 * MOST + PADDED]) {
             let (mut terms, mut expected) = (Terms::default(), Scalar::ZERO);
-            let mut point = (RistrettoPoint::mul_base(&Scalar::ONE), Scalar::ONE);
+            let first = (RistrettoPoint::mul_base(&Scalar::ONE), Scalar::ONE);
             let step = (RistrettoPoint::mul_base(&Scalar::from(3_u8)), Scalar::from(3_u8));
+            let next =
+                |(point, log): &(RistrettoPoint, Scalar)| Some((point + step.0, log + step.1));
+            let points: Vec<_> = iter::successors(Some(first), next).take(size).collect();
             let mut scalar = -Scalar::from(7_u8);
-            for _ in 0..size {
-                terms.add(scalar, &point.0);
-                expected += scalar * point.1;
-                point = (point.0 + step.0, point.1 + step.1);
+            for (point, log) in &points {
+                terms.add(scalar, point);
+                expected += scalar * log;
                 scalar *= Scalar::from(u128::MAX);
             }
             assert_eq!(terms.sum(), RistrettoPoint::mul_base(&expected), "{size}");

@@ -141,7 +141,8 @@ fn possession_challenge(
 /// A registration with its points decoded.
 struct Claim {
     key: ShareKey,
-    commitment: RistrettoPoint,
+    /// −K.
+    negated: RistrettoPoint,
     response: Scalar,
     challenge: Scalar,
 }
@@ -151,7 +152,7 @@ impl Claim {
         let point = decode_point(&from.key).filter(|point| !point.is_identity())?;
         Some(Self {
             key: ShareKey { bytes: from.key, point },
-            commitment: decode_point(&from.commitment)?,
+            negated: -decode_point(&from.commitment)?,
             response: decode_scalar(&from.response)?,
             challenge: possession_challenge(scheme, owner, &from.key, &from.commitment),
         })
@@ -166,7 +167,7 @@ impl Claim {
         for claim in claims {
             let rho = coefficient();
             base += rho * claim.response;
-            terms.add(rho, &-claim.commitment);
+            terms.add(rho, &claim.negated);
             terms.add(-rho * claim.challenge, &claim.key.point);
         }
         terms.add(base, &RISTRETTO_BASEPOINT_POINT);

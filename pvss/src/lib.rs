@@ -8,7 +8,6 @@ pub mod dhpvss;
 mod dleq;
 mod group;
 mod keys;
-mod moments;
 mod parallel;
 pub mod recovery;
 pub mod schoenmakers;

@@ -192,7 +192,7 @@ pub fn recover<'a>(
     let positions: Vec<_> = shares.iter().map(|share| usize::from(share.trustee)).collect();
     let lambdas = lagrange(&positions);
     let secret = |part| {
-        let mut terms = Terms::default();
+        let mut terms = Terms::new(need);
         let points = shares.iter().filter_map(|share| share.shares.get(part));
         lambdas.iter().zip(points).for_each(|(lambda, point)| terms.add(*lambda, point));
         Secret::new(terms.sum())

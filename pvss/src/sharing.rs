@@ -4,8 +4,8 @@ use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 
 use cosi::{
-    domain::{SHARE_BASE, SHARING},
-    transcript::Hash,
+    domain::{DEAL, SHARE_BASE, SHARING},
+    transcript::{Hash, Transcript},
 };
 use curve25519_dalek::{RistrettoPoint, Scalar, constants::RISTRETTO_BASEPOINT_POINT};
 
@@ -49,8 +49,8 @@ struct Inner {
     keys: ShareKeys,
     threshold: usize,
     base: RistrettoPoint,
-    dual: Vec<Scalar>,
     id: SharingId,
+    statement: Transcript,
 }
 
 /// Why there is no such sharing.
@@ -92,8 +92,9 @@ impl Sharing {
         let hash = Hash::new(SHARING).fixed(&session).number(t);
         let hash = hash.fixed(&RISTRETTO_BASEPOINT_POINT.compress().to_bytes());
         let id = SharingId(keys.bind(hash.fixed(&base.compress().to_bytes())).digest());
-        let dual = dual_weights(trustees);
-        Ok(Self(Arc::new(Inner { keys: keys.clone(), threshold, base, dual, id })))
+        let mut statement = Transcript::new(DEAL);
+        statement.append(b"sharing", &id.0);
+        Ok(Self(Arc::new(Inner { keys: keys.clone(), threshold, base, id, statement })))
     }
 
     /// The name.
@@ -121,9 +122,9 @@ impl Sharing {
         &self.0.base
     }
 
-    /// 1/Π_{j≠i}(i − j) for i = 1, …, n.
-    pub(crate) fn dual(&self) -> &[Scalar] {
-        &self.0.dual
+    /// How every deal's transcript begins.
+    pub(crate) fn statement(&self) -> Transcript {
+        self.0.statement.clone()
     }
 }
 
@@ -159,23 +160,6 @@ pub(crate) fn values(coefficients: &[Scalar], n: usize) -> impl Iterator<Item = 
         let x = point_of(position);
         coefficients.iter().rev().fold(Scalar::ZERO, |value, a| value * x + a)
     })
-}
-
-/// 1/Π_{j≠i}(i − j) = (−1)^(n−i) / ((i − 1)!·(n − i)!) for i = 1, …, n.
-fn dual_weights(n: usize) -> Vec<Scalar> {
-    let next = |product: &mut Scalar, position| {
-        let factorial = *product;
-        *product *= point_of(position);
-        Some(factorial)
-    };
-    let factorials: Vec<_> = (0..n).scan(Scalar::ONE, next).collect();
-    let products = factorials.iter().zip(factorials.iter().rev()).map(|(a, b)| a * b);
-    let mut weights: Vec<_> = products.collect();
-    Scalar::invert_batch_alloc(&mut weights);
-    for weight in weights.iter_mut().rev().skip(1).step_by(2) {
-        *weight = -*weight;
-    }
-    weights
 }
 
 /// λ_i = Π_{j≠i} j/(j − i) for each of these distinct positions: Σλ_i·p(i) = p(0).

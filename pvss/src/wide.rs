@@ -1,6 +1,8 @@
 //! Integers below 2^512. Sums and small multiples of scalars are computed in them and reduced in
 //! the end: an operation modulo the group's order costs several times as much.
 
+use alloc::vec::Vec;
+
 use curve25519_dalek::Scalar;
 
 /// An integer below 2^512, its limbs from the lowest.
@@ -62,9 +64,46 @@ const fn low(wide: u128) -> u64 {
     wide as u64
 }
 
+/// Bits of a scalar.
+const REDUCED: u32 = 253;
+const FULL: u32 = 512;
+/// By so many bits a value grows at most when it is multiplied by an evaluation point, which is at
+/// most 2^8, and a scalar is added.
+const STEP: u32 = 9;
+
+/// The values of the polynomial with these public coefficients, lowest first, at 1, …, n ≤ 256.
+pub(crate) fn values(coefficients: &[Scalar], n: usize) -> impl Iterator<Item = Scalar> {
+    let coefficients: Vec<_> = coefficients.iter().rev().map(Wide::new).collect();
+    let value = move |x: u64| {
+        let (mut value, mut bits) = (Wide::default(), REDUCED);
+        for coefficient in &coefficients {
+            if bits.saturating_add(STEP) > FULL {
+                (value, bits) = (Wide::new(&value.reduce()), REDUCED);
+            }
+            value.multiply(x);
+            value.add(coefficient);
+            bits = bits.saturating_add(STEP);
+        }
+        value.reduce()
+    };
+    (1..).map(value).take(n)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sharing::{self, MAX_TRUSTEES};
+
+    #[test]
+    fn plain_integers_tell_a_polynomials_values() {
+        let largest = -Scalar::ONE;
+        for (n, t) in [(1, 1), (32, 11), (MAX_TRUSTEES, 28), (MAX_TRUSTEES, MAX_TRUSTEES)] {
+            let coefficients: Vec<_> =
+                (0..t).map(|at| largest - sharing::point_of(at * 7)).collect();
+            let values: Vec<_> = values(&coefficients, n).collect();
+            assert_eq!(values, sharing::values(&coefficients, n).collect::<Vec<_>>(), "{n} {t}");
+        }
+    }
 
     #[test]
     fn products_of_plain_integers_are_those_of_scalars() {

@@ -94,10 +94,9 @@ impl Group {
                 shares.chain(deal.commitments).chain([deal.ephemeral]).collect()
             }
             Deal::Schoenmakers(deal) => {
-                let shares = deal.shares.iter();
-                let shares =
-                    shares.flat_map(|share| [share.encrypted].into_iter().chain(share.commitments));
-                shares.chain(deal.coefficients.iter().copied()).collect()
+                let shares = deal.shares.iter().flat_map(|of| [of.encrypted, of.nonce]);
+                let coefficients = deal.coefficients.iter();
+                shares.chain(coefficients.flat_map(|of| [of.committed, of.nonce])).collect()
             }
             _ => Vec::new(),
         })
@@ -150,11 +149,11 @@ impl Group {
         match deals.get_mut(at) {
             Some((_, Deal::Dhpvss(deal))) => deal.response[0] ^= 1,
             Some((_, Deal::Schoenmakers(deal))) => {
-                let mut shares = deal.shares.to_vec();
-                if let Some(share) = shares.last_mut() {
-                    share.response[0] ^= 1;
+                let mut coefficients = deal.coefficients.to_vec();
+                if let Some(coefficient) = coefficients.last_mut() {
+                    coefficient.response[0] ^= 1;
                 }
-                deal.shares = BoundedVec::new(shares).unwrap_or_default();
+                deal.coefficients = BoundedVec::new(coefficients).unwrap_or_default();
             }
             _ => {}
         }

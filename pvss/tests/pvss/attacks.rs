@@ -40,6 +40,35 @@ fn a_deal_meets_the_published_equations() {
     }
 }
 
+#[test]
+fn shares_are_weighed_by_words_of_the_published_dual_code() {
+    for (n, t) in [(1, 1), (4, 1), (4, 3), (9, 4)] {
+        let mut rng = rng(6);
+        let q: Vec<_> = (t..n).map(|_| Scalar::random(&mut rng)).collect();
+        let word = word(&q, t);
+        // v_i = m*(i)/Π_{j≠i}(i − j) for the m* of degree ≤ n − t − 1 that its first values fix.
+        let indices: Vec<_> = (1..=i64::try_from(n).unwrap()).collect();
+        let below =
+            |i: &i64| indices.iter().filter(|j| *j != i).map(|j| number(i - j)).product::<Scalar>();
+        let values: Vec<_> = indices.iter().zip(&word).map(|(i, v)| v * below(i)).collect();
+        let (first, rest) = indices.split_at(n - t);
+        for i in rest {
+            // Lagrange's formula at i is that at 0 of points moved by i.
+            let moved: Vec<_> = first.iter().map(|j| j - i).collect();
+            let value: Scalar =
+                moved.iter().zip(&values).map(|(j, value)| value * lambda(*j, &moved)).sum();
+            assert_eq!(value, values[usize::try_from(*i).unwrap() - 1], "{n} {t} {i}");
+        }
+        // Each q has a word of its own, so all words of the code are drawn, each as likely.
+        for (k, own) in q.iter().enumerate() {
+            let mut other = q.clone();
+            other[k] = own + Scalar::ONE;
+            let other = super::published::word(&other, t);
+            assert!(other[..k] == word[..k] && other[k] != word[k], "{n} {t} {k}");
+        }
+    }
+}
+
 /// X_3 = −Σ_{i<3}(λ_i/λ_3)X_i, for the evaluation points 1, 2, 3.
 fn rogue_key() -> RistrettoPoint {
     let points = [1, 2, 3];

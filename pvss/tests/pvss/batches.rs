@@ -99,13 +99,13 @@ fn groups_checked_at_once_have_coefficients_of_their_own() {
     }
 }
 
-/// The first coefficient of deal `number` in a batch of two, if only the statement decided.
-fn guessed(sharing: &Sharing, number: u64) -> Scalar {
+/// The first coefficient of each deal in a batch of two, if only the statement decided.
+fn guessed(sharing: &Sharing) -> [Scalar; 2] {
     let seed = Hash::new(SHARE_BATCH).fixed(&sharing.id().0).fixed(&sharing.id().0);
-    let mut rng = HashRng::new(Hash::new(SHARE_BATCH).fixed(&seed.wide()).number(number));
-    let mut bytes = [0; 16];
-    rng.fill_bytes(&mut bytes);
-    Scalar::from(u128::from_le_bytes(bytes))
+    let mut rng = HashRng::new(Hash::new(SHARE_BATCH).fixed(&seed.wide()).number(0));
+    let mut drawn = [[0; 16]; 4];
+    rng.fill_bytes(drawn.as_flattened_mut());
+    [drawn[0], drawn[2]].map(|bytes| Scalar::from(u128::from_le_bytes(bytes)))
 }
 
 /// Two deals whose errors cancel under these coefficients of their first equations.
@@ -133,7 +133,7 @@ fn cancelling_under(sharing: &Sharing, rhos: [Scalar; 2]) -> [Hand; 2] {
 #[test]
 fn batch_coefficients_known_before_the_deals_breaks_published() {
     let sharing = group(3, 2, DH);
-    let rhos = [0, 1].map(|number| guessed(&sharing, number));
+    let rhos = guessed(&sharing);
     let hands = cancelling_under(&sharing, rhos);
     let errors = [0, 1].map(|at| hands[at].checked(whole(&sharing, &dealer(at)), 2, &xs(3)));
     assert!(errors.iter().all(|[first, second]| !first.is_identity() && second.is_identity()));
@@ -143,7 +143,7 @@ fn batch_coefficients_known_before_the_deals_breaks_published() {
 #[test]
 fn batch_coefficients_follow_from_every_byte_of_every_deal() {
     let sharing = group(3, 2, DH);
-    let rhos = [0, 1].map(|number| guessed(&sharing, number));
+    let rhos = guessed(&sharing);
     let deals = cancelling_under(&sharing, rhos).map(|hand| hand.wire());
     let claims = deals.iter().enumerate().map(|(at, deal)| (dealer(at), deal));
     for verdict in verify_all(&sharing, claims) {

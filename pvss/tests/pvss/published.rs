@@ -1,6 +1,11 @@
 //! DHPVSS written down once more: slowly, from the paper, with every choice open to an attacker.
 
-use cosi::{domain::DEAL, keys::PublicKeyBytes, transcript::Transcript, wire::BoundedVec};
+use cosi::{
+    domain::{DEAL, DEAL_POINTS},
+    keys::PublicKeyBytes,
+    transcript::{Hash, Transcript},
+    wire::BoundedVec,
+};
 use curve25519_dalek::{RistrettoPoint, Scalar, constants::RISTRETTO_BASEPOINT_POINT as G};
 use pvss::{Deal, Scheme, Sharing, dhpvss};
 
@@ -45,7 +50,28 @@ pub(crate) fn whole(sharing: &Sharing, dealer: &PublicKeyBytes) -> Transcript {
     transcript
 }
 
-/// U and V: m*(i) = Σ_k C(i − 1, k)·Δ_k by Newton's formula, not by differences.
+/// v_1, …, v_n: the coefficients of q(−x)·(1 − x)^t, by Pascal's triangle.
+pub(crate) fn word(q: &[Scalar], t: usize) -> Vec<Scalar> {
+    let mut binomials = vec![Scalar::ONE];
+    for _ in 0..t {
+        let shifted = [&[Scalar::ZERO], &binomials[..]].concat();
+        binomials.push(Scalar::ZERO);
+        binomials.iter_mut().zip(shifted).for_each(|(own, left)| *own += left);
+    }
+    let sign = |at: usize| if at % 2 == 0 { Scalar::ONE } else { -Scalar::ONE };
+    let coefficient = |at: usize| {
+        let terms = q.iter().enumerate().take(at + 1);
+        terms.filter_map(|(j, q)| Some(q * sign(j) * binomials.get(at - j)? * sign(at - j))).sum()
+    };
+    (0..q.len() + t).map(coefficient).collect()
+}
+
+/// As a deal's transcript takes its points.
+pub(crate) fn hashed(points: &[[u8; 32]]) -> [u8; 64] {
+    Hash::new(DEAL_POINTS).bytes(&points.concat()).wide()
+}
+
+/// U and V.
 pub(crate) fn dual(
     transcript: &mut Transcript,
     t: usize,
@@ -54,21 +80,9 @@ pub(crate) fn dual(
     shares: &[RistrettoPoint],
 ) -> [RistrettoPoint; 2] {
     transcript.append(b"D", &bytes(ephemeral));
-    shares.iter().for_each(|share| transcript.append(b"C", &bytes(share)));
-    let n = i64::try_from(xs.len()).unwrap();
-    let differences: Vec<_> = (t..xs.len()).map(|_| transcript.challenge(b"m*")).collect();
-    let inverses: Vec<_> = (1..=n).map(|k| number(k).invert()).collect();
-    let weight = |i: i64| {
-        let mut binomial = Scalar::ONE;
-        let mut value = Scalar::ZERO;
-        for ((k, inverse), difference) in (0..).zip(&inverses).zip(&differences) {
-            value += binomial * difference;
-            binomial *= number(i - 1 - k) * inverse;
-        }
-        let below: Scalar = (1..=n).filter(|j| *j != i).map(|j| number(i - j)).product();
-        value * below.invert()
-    };
-    [xs, shares].map(|points| (1..).zip(points).map(|(i, point)| point * weight(i)).sum())
+    transcript.append(b"C", &hashed(&shares.iter().map(bytes).collect::<Vec<_>>()));
+    let word = word(&transcript.challenges(b"q", xs.len() - t), t);
+    [xs, shares].map(|points| word.iter().zip(points).map(|(weight, point)| point * weight).sum())
 }
 
 pub(crate) fn challenge(transcript: &mut Transcript, commitments: &[RistrettoPoint; 2]) -> Scalar {

@@ -98,7 +98,8 @@ fn by_schoenmakers_too_shares_are_of_the_polynomial_that_is_committed_to() {
         let commitments: Vec<_> = (1..=i64::try_from(n).unwrap())
             .map(|i| {
                 let powers = (0..).map(|k| (0..k).map(|_: usize| number(i)).product::<Scalar>());
-                deal.coefficients.iter().zip(powers).map(|(a, power)| point(a) * power).sum()
+                let committed = deal.coefficients.iter().map(|of| point(&of.committed));
+                committed.zip(powers).map(|(a, power)| a * power).sum()
             })
             .collect();
         for points in [&shares, &commitments] {
@@ -107,7 +108,7 @@ fn by_schoenmakers_too_shares_are_of_the_polynomial_that_is_committed_to() {
         }
         if n > t {
             let mut garbled = shares;
-            garbled[n - 1] += point(&deal.coefficients[0]);
+            garbled[n - 1] += point(&deal.coefficients[0].committed);
             assert!(!on_one_polynomial(&garbled, t), "{n} {t}: the test tells");
         }
     }
@@ -131,7 +132,9 @@ fn mixed() -> Vec<(Sharing, Vec<(cosi::keys::PublicKeyBytes, Deal)>)> {
     groups[2].1[0].1 = groups[0].1[0].1.clone();
     groups[4].1[3].1 = groups[0].1[3].1.clone();
     let Deal::Schoenmakers(deal) = &mut groups[3].1[2].1 else { panic!("by Schoenmakers") };
-    deal.coefficients = cosi::wire::BoundedVec::new(vec![[0xff; 32]; 7]).unwrap();
+    let mut coefficients = deal.coefficients.to_vec();
+    coefficients[6].response = [0xff; 32];
+    deal.coefficients = cosi::wire::BoundedVec::new(coefficients).unwrap();
     groups.insert(2, (groups[0].0.clone(), Vec::new()));
     groups
 }
