@@ -16,14 +16,17 @@ fn evaluate(arguments: &[&str]) -> (i32, String, String) {
 fn list_names_each_section_with_a_line() {
     let (code, list, errors) = evaluate(&["list"]);
     assert_eq!((code, errors.as_str()), (0, ""));
-    assert!(list.lines().any(|line| line.starts_with("cosi ") && line.len() > 20), "{list}");
+    for section in ["cosi ", "pvss ", "randhound "] {
+        let tells = |line: &str| line.starts_with(section) && line.len() > 20;
+        assert!(list.lines().any(tells), "{section}: {list}");
+    }
 }
 
 #[test]
 fn help_tells_what_there_is() {
     let (code, help, _) = evaluate(&["--help"]);
     assert_eq!(code, 0);
-    for word in ["list", "--csv", "--only", "--quick", "--check", "Exit codes", HEADER] {
+    for word in ["list", "--csv", "--only", "--quick", "--check", "--out", "Exit codes", HEADER] {
         assert!(help.contains(word), "{word} in {help}");
     }
 }
@@ -41,6 +44,29 @@ fn bad_usage_is_told_apart_and_explained() {
         let (code, printed, errors) = evaluate(arguments);
         assert_eq!((code, printed.as_str()), (2, ""), "{arguments:?}");
         assert!(errors.contains(word), "{arguments:?}: {errors}");
+    }
+}
+
+/// A reader that has seen enough, as `head`, is no failure.
+#[test]
+fn whoever_stops_reading_ends_nothing() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let line = ["list"];
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_evaluate")).args(line).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]));
+}
+
+/// Each row of a section that holds these words.
+#[test]
+fn rows_are_picked_by_their_words() {
+    let opening = "decrypt and prove a share by ";
+    let (code, csv, errors) = evaluate(&["pvss", "--only", opening, "--quick", "--csv"]);
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!((code, lines.len(), lines[0]), (0, 3, HEADER), "{csv}{errors}");
+    for (line, scheme) in lines[1..].iter().zip(["DHPVSS", "Schoenmakers"]) {
+        assert!(line.starts_with(&format!("{opening}{scheme},measured,0.83,")), "{line}");
     }
 }
 

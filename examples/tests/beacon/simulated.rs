@@ -30,3 +30,18 @@ fn more_servers_than_processes_are_simulated_and_that_is_said() {
     let few = "run --servers 65 --group-size 13 --purpose test --out few.bin --absent 22";
     scratch.beacon(&format!("{few} --timeout 5")).says(1, "not drawn: ");
 }
+
+#[test]
+fn a_draw_of_a_thousand_servers_verifies_from_its_file_and_the_rosters_id() {
+    let scratch = Scratch::new();
+    let drawn = scratch.draw("--servers 1024 --slot 0 --out draw.bin");
+    let roster = text(&drawn["roster_id"]);
+    let verified = scratch.verify("draw.bin", roster, 0).json(0);
+    assert_eq!((&verified["output"], &verified["servers"]), (&drawn["output"], &json!(1024)));
+    assert_eq!((&verified["groups"], &verified["quorum"]), (&json!(32), &json!(683)));
+    let mut bytes = std::fs::read(scratch.path("draw.bin")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    scratch.write("changed.bin", bytes);
+    scratch.verify("changed.bin", roster, 0).says(1, "invalid: deals: ");
+}

@@ -7,14 +7,13 @@ use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use cosi::{
     keys::{Seed, SigningKey},
     machine::{Fault, Index, Time},
-    roster::{Member, Roster},
     sim::{Application, Counters, Cpu, Latency, Network, Simulation},
     wire::Wire,
 };
-use pvss::{Scheme, ShareKeys, ShareSecret};
+use pvss::{Scheme, ShareSecret};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use randhound::{
-    Committee, Peer, Randomness, Session, Terms, Transcript, client, server,
+    Candidate, Committee, Peer, Randomness, Session, Terms, Transcript, client, server,
     sim::{Command, Error, Event, Node, Setup},
 };
 
@@ -46,13 +45,8 @@ impl World {
         let keys: Vec<_> = seeds.iter().map(Seed::signing_key).collect();
         let secrets = seeds.iter().map(|seed| ShareSecret::derive(seed, Scheme::Dhpvss));
         let secrets: Vec<_> = secrets.map(Arc::new).collect();
-        let roster = Roster::new(keys.iter().map(|key| Member::new(key, &mut rng)));
-        let registered = keys.iter().zip(&secrets);
-        let registered: Vec<_> = registered
-            .map(|(key, own)| (*key.public(), own.register(key.public(), &mut rng)))
-            .collect();
-        let shares = ShareKeys::new(Scheme::Dhpvss, registered).map_err(text)?;
-        let committee = Committee::new(roster.map_err(text)?, shares).map_err(text)?;
+        let candidates: Vec<_> = seeds.iter().map(|seed| Candidate::new(seed, &mut rng)).collect();
+        let committee = Committee::of(&candidates).map_err(text)?;
         let client = Seed::from_bytes([9; 32]).signing_key();
         let terms = Terms {
             purpose: *b"a lottery that draws six numbers",

@@ -1,7 +1,7 @@
 //! What is void is void by any fragments, and nothing else is.
 
 use cosi::{
-    VerifyError,
+    Attests, Policy, VerifyError,
     keys::Seed,
     machine::{Cx, Time},
     mask::Mask,
@@ -82,6 +82,27 @@ fn a_certified_statement_over_other_fragments_is_void_by_any_of_them() {
             assert_eq!(void.verify(&world.committee, &world.terms), Ok(()), "{name}: {of:?}");
         }
     }
+}
+
+/// A verifier that does not code the deals anew believes what is void. Then a slot has two outputs,
+/// since the proof opens the next attempt, and the client has whichever it likes published.
+#[test]
+fn an_output_of_what_is_void_breaks_published() {
+    let mut world = world(8, 4);
+    let (_, plot) = garbled(&world).remove(0);
+    let mut stage = Stage::new(&world);
+    stage.deals(&ALL);
+    let certificate = stage.acknowledge(&plot, &ALL);
+    let opened = stage.open(&plot, &certificate, &ALL);
+    // A quorum's certificate, every deal and every share hold.
+    let roster = world.committee.roster();
+    assert_eq!(certificate.attests(&plot.statement.what, roster, &Policy::Quorum), Ok(()));
+    let believed = plot.output(&world, &opened).unwrap();
+    let void = plot.void(&world, &certificate, &[0, 1, 2]);
+    (world.terms.attempt, world.void) = (1, Some(void));
+    let (next, transcript) = world.run();
+    assert_eq!(transcript.verify(&world.committee, &world.terms), Ok(next));
+    assert_ne!(believed, next);
 }
 
 /// The servers see a fragment each, acknowledge, and open what can be no output.

@@ -15,6 +15,8 @@ mod table;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
+use examples::report::say;
+
 use crate::{
     cli::{Args, Evaluate},
     section::{Findings, Section, Unsound},
@@ -49,7 +51,7 @@ impl Failure {
 fn main() -> ExitCode {
     let done = match Args::parse(std::env::args_os()) {
         Ok(Args::List) => {
-            print!("{}", table::list(SECTIONS));
+            say(&table::list(SECTIONS));
             Ok(())
         }
         Ok(Args::Evaluate(evaluate)) => run(&evaluate),
@@ -69,9 +71,9 @@ fn run(evaluate: &Evaluate) -> Result<(), Failure> {
         return Err(Failure::Nothing { section: section.name, only });
     }
     if *csv {
-        print!("{}", table::csv(&findings.rows));
+        say(&table::csv(&findings.rows));
     } else {
-        print!("{}", table::table(section, &findings));
+        say(&table::table(section, &findings));
     }
     if let Some(folder) = out {
         for exhibit in &findings.exhibits {

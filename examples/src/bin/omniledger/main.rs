@@ -18,7 +18,7 @@ use std::{
     process::ExitCode,
 };
 
-use examples::Stopwatch;
+use examples::{Stopwatch, report::say};
 use omniledger::{Peer, Transaction};
 
 use crate::{
@@ -90,9 +90,9 @@ fn run_ledger(args: &cli::Run) -> Result<(), Failure> {
     let took = stopwatch.elapsed();
     let report = Report::new(args, statistics, &finished, &found, violations.clone(), took);
     if args.json {
-        println!("{}", report.json());
+        say(&format!("{}\n", report.json()));
     } else {
-        println!("{}", report.table());
+        say(&format!("{}\n", report.table()));
     }
     if violations.is_empty() { Ok(()) } else { Err(Failure::Broken(violations)) }
 }
