@@ -80,7 +80,7 @@ fn combination(
 
 /// v_i of q, which are linear in it.
 ///
-/// (−1)^(i−1)·v_i are the coefficients of q(x)·(1 + x)^t, sums of less than 2^t scalars each: of
+/// (−1)^(i−1)·v_i are the coefficients of q(x)·(1 + x)^t, sums of at most 2^t scalars each: of
 /// t < n ≤ 256 they stay below 2^512.
 pub(crate) fn weights(q: impl Iterator<Item = Scalar>, sharing: &Sharing) -> Vec<Scalar> {
     let (n, t) = (sharing.trustees(), sharing.threshold());
