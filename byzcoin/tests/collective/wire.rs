@@ -54,7 +54,7 @@ fn every_message_has_one_encoding() {
 }
 
 /// The first bytes of the hash over the encodings of each message. Nonces are drawn into it.
-const FORMAT: &str = "c3003cacb9964b17";
+const FORMAT: &str = "e1b9654e9f5b9554";
 
 #[test]
 fn a_single_vote_is_what_it_was() {
