@@ -6,6 +6,7 @@ mod invited;
 mod offers;
 mod plan;
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -364,13 +365,20 @@ impl Client {
         if matches!(&self.state, State::Dealing(Invited { deals, .. }) if deals.is_done()) {
             return self.choose(cx);
         }
+        // What is told of a group is told of what verifies, though it be too little.
+        let session = &self.setup.session;
+        let culprits = match &mut self.state {
+            State::Dealing(invited) => invited.deals.check(session),
+            State::Opening(opening) => opening.check(session),
+            State::Idle | State::Acknowledging(..) | State::Over => Vec::new(),
+        };
         let abort = match &self.state {
             State::Idle | State::Over => None,
             State::Dealing(Invited { deals, .. }) => {
                 deals.short().map(|(group, have, need)| Abort::Deals { group, have, need })
             }
             State::Acknowledging(_, words) => {
-                let need = self.setup.session.roster().quorum();
+                let need = session.roster().quorum();
                 Some(Abort::Acknowledgements { have: words.have(), need })
             }
             State::Opening(opening) => {
@@ -378,7 +386,8 @@ impl Client {
             }
         };
         self.state = State::Over;
-        abort.map_or_else(Step::none, |abort| Step::none().event(Event::Aborted(abort)))
+        let step = self.blamed.faults(culprits);
+        step.and(abort.map_or_else(Step::none, |abort| Step::none().event(Event::Aborted(abort))))
     }
 
     fn dealing(&self) -> State {

@@ -95,6 +95,11 @@ impl Opening {
         Some((output, Transcript { config, statement, certificate, groups }))
     }
 
+    /// Verifies every share, and names who opened badly.
+    pub(crate) fn check(&mut self, session: &Session) -> Vec<Culprit> {
+        self.shares.check(session, &self.checked)
+    }
+
     /// The first group that has too few shares, with how many it has and how many it needs.
     pub(crate) fn short(&self) -> Option<(u16, usize, usize)> {
         self.shares.short()

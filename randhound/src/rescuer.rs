@@ -370,6 +370,11 @@ impl Rescuer {
     }
 
     fn give_up(&mut self) -> RescuerStep {
+        // What is told of a group is told of what verifies, though it be too little.
+        let culprits = match &mut self.state {
+            State::Opening(opening) => opening.check(&self.session),
+            State::Idle | State::Seeking(_) | State::Over => Vec::new(),
+        };
         let abort = match &self.state {
             State::Idle | State::Over => None,
             State::Seeking(Seeking { heard, decided: None, .. }) => {
@@ -385,7 +390,8 @@ impl Rescuer {
             }
         };
         self.state = State::Over;
-        abort.map_or_else(Step::none, |abort| Step::none().event(Event::Aborted(abort)))
+        let step = self.blamed.faults(culprits);
+        step.and(abort.map_or_else(Step::none, |abort| Step::none().event(Event::Aborted(abort))))
     }
 }
 

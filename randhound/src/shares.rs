@@ -30,7 +30,6 @@ impl Shares {
         from: Index,
         opened: Opened,
     ) -> Vec<Culprit> {
-        let bad = |server| (server, FaultKind::InvalidProof, None);
         let Some(place) = session.groups().place(from) else { return Vec::new() };
         let (Some(collect), Some(chosen)) =
             (self.get_mut(place.group), checked.chosen(place.group))
@@ -39,16 +38,24 @@ impl Shares {
         };
         let own = opened.group == place.group && opened.share.trustee == place.position;
         if !own || opened.statement != checked.id {
-            return Vec::from([bad(from)]);
+            return Vec::from([wrong(from)]);
         }
         if collect.has(place.position) {
             return Vec::new();
         }
         collect.keep(place.position, opened.share);
         let culprits = collect.check_hopeful(|shares| verify_shares(chosen, shares));
-        let members = session.groups().members(place.group).unwrap_or_default();
-        let culprit = |(at, ..): (u16, _, _)| members.get(usize::from(at)).copied().map(bad);
-        culprits.into_iter().filter_map(culprit).collect()
+        self::culprits(session, place.group, culprits)
+    }
+
+    /// Verifies every share, and names who opened badly.
+    pub(crate) fn check(&mut self, session: &Session, checked: &Checked) -> Vec<Culprit> {
+        let check = |(group, _)| {
+            let (collect, chosen) = (self.get_mut(group)?, checked.chosen(group)?);
+            let bad = collect.check(|shares| verify_shares(chosen, shares));
+            Some(culprits(session, group, bad))
+        };
+        session.groups().iter().filter_map(check).flatten().collect()
     }
 
     /// Whose shares are missing in groups that have too few.
@@ -76,4 +83,19 @@ impl Shares {
         }
         Some((Randomness::derive(session.id(), &secrets), BoundedVec::new(parts)?))
     }
+}
+
+/// Who opened badly, of the members of a group.
+fn culprits<E>(
+    session: &Session,
+    group: u16,
+    bad: impl IntoIterator<Item = (u16, DecryptedShare, E)>,
+) -> Vec<Culprit> {
+    let members = session.groups().members(group).unwrap_or_default();
+    let culprit = |(at, ..): (u16, _, _)| members.get(usize::from(at)).copied().map(wrong);
+    bad.into_iter().filter_map(culprit).collect()
+}
+
+const fn wrong(server: Index) -> Culprit {
+    (server, FaultKind::InvalidProof, None)
 }

@@ -286,7 +286,7 @@ fn a_run_that_cannot_end_says_why() {
     }
     assert_eq!(run(&mut simulation), Outcome::Done);
     let seen = simulation.application();
-    assert_eq!(seen.aborted, [Abort::Shares { group: 0, have: 0, need: 2 }]);
+    assert_eq!(seen.aborted, [Abort::Shares { group: 0, have: 1, need: 2 }]);
 }
 
 #[test]
