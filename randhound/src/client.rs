@@ -43,7 +43,9 @@ pub struct Setup {
     /// After how long those that did not answer are asked again.
     pub retry: Duration,
     /// How long to wait for stragglers: for their deals once there is enough to choose, and for
-    /// their parts in a round of signing once a quorum answered.
+    /// their parts in a round of signing once a quorum answered. Shorter than I2 takes to leave for
+    /// the last third of the servers (0.5 s for 1,024 in groups of 32 at 100 Mbps), it makes
+    /// stragglers of them, and rounds fail where nobody does.
     pub grace: Duration,
     /// How long each of the three round trips may take, graces included.
     pub patience: Duration,

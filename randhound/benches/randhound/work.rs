@@ -70,12 +70,14 @@ impl World {
         acknowledging: Acknowledging,
         retry: Duration,
     ) -> Result<(), String> {
-        let session = self.session()?;
+        let (session, second) = (self.session()?, Duration::from_secs(1));
+        let servers = session.roster().size().try_into().map_err(text)?;
         let client = client::Setup {
             session: session.clone(),
             key: self.client.clone(),
             retry,
-            grace: Duration::from_secs(1),
+            // I2 to a third of the servers takes about half as long.
+            grace: Duration::from_millis(servers).max(second),
             patience: Duration::from_secs(60),
             rounds: match acknowledging {
                 Acknowledging::Collective => 2,

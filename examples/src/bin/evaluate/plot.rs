@@ -1,7 +1,8 @@
 //! Lines over a number of nodes, as SVG.
 
 use plotters::{
-    element::PathElement,
+    chart::SeriesLabelPosition,
+    element::{DynElement, IntoDynElement, PathElement},
     prelude::{
         BLACK, Circle, Color, IntoDrawingArea, IntoLogRange, LineSeries, RGBColor, SVGBackend,
         ShapeStyle, TriangleMarker, WHITE,
@@ -50,8 +51,13 @@ fn paint(
         .margin(16)
         .x_label_area_size(44)
         .y_label_area_size(64)
-        .build_cartesian_2d(span(|(x, _)| *x).log_scale(), span(|(_, y)| *y).log_scale())?;
-    chart.configure_mesh().x_desc(x).y_desc(y).light_line_style(BLACK.mix(0.05)).draw()?;
+        .build_cartesian_2d(
+            span(|(x, _)| *x).log_scale().base(2.0),
+            span(|(_, y)| *y).log_scale(),
+        )?;
+    let mut mesh = chart.configure_mesh();
+    let mesh = mesh.x_desc(x).y_desc(y).x_label_formatter(&|x| format!("{x:.0}"));
+    mesh.light_line_style(BLACK.mix(0.05)).draw()?;
     for line in lines {
         let colour = COLOURS.get(line.colour).copied().unwrap_or(RGBColor(90, 90, 90));
         let style = ShapeStyle::from(&colour).stroke_width(2).filled();
@@ -64,14 +70,27 @@ fn paint(
             chart.draw_series(dots)?;
             chart.draw_series(LineSeries::new(line.points.iter().copied(), style))?
         };
-        drawn
-            .label(line.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x.saturating_add(18), y)], style));
+        let quoted = line.quoted;
+        drawn.label(line.name).legend(move |at| key(at, quoted, style));
     }
-    let background = WHITE.mix(0.9);
-    chart.configure_series_labels().background_style(background).border_style(BLACK).draw()?;
+    let mut names = chart.configure_series_labels();
+    let names = names.position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.9));
+    names.border_style(BLACK).draw()?;
     root.present()?;
     Ok(())
+}
+
+/// What stands for a line beside its name.
+fn key<'a>(
+    (x, y): (i32, i32),
+    quoted: bool,
+    style: ShapeStyle,
+) -> DynElement<'static, SVGBackend<'a>, (i32, i32)> {
+    if quoted {
+        TriangleMarker::new((x.saturating_add(9), y), 7, style).into_dyn()
+    } else {
+        PathElement::new([(x, y), (x.saturating_add(18), y)], style).into_dyn()
+    }
 }
 
 #[cfg(test)]
