@@ -2,8 +2,8 @@
 //! say otherwise: `cargo bench -p pvss`.
 //!
 //! `cargo run --release --bin evaluate -- pvss` measures the same within a minute, judges it, and
-//! puts the crate `pvss` of crates.io beside it: were it among the dependencies here, `-p pvss`
-//! would name either.
+//! puts the crate `pvss` of crates.io beside it, as does `cargo bench -p examples --bench pvss`:
+//! were it among the dependencies here, `-p pvss` would name either.
 #![allow(missing_docs, unreachable_pub, reason = "a bench measures")]
 
 mod work;

@@ -170,7 +170,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<(), Failure> {
         let client = client::Setup {
             session: session.clone(),
             key: cast.client.signing_key(),
-            retry: Duration::from_secs(1).min(args.timeout),
+            retry: (2 * straggle).min(args.timeout),
             grace: straggle.min(args.timeout),
             patience: args.timeout,
             rounds: 2,
