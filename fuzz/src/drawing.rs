@@ -28,6 +28,7 @@ use crate::{
     actions::Actions,
     committee::{CAST, SERVERS},
     town::{receives, rng},
+    transit::{Sent, Transit},
 };
 
 /// The most messages on their way. The oldest is lost to make room.
@@ -134,15 +135,6 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
     seeds.map(|(name, input)| (name.to_owned(), input)).to_vec()
 }
 
-/// A message on its way.
-#[derive(Clone)]
-struct Sent {
-    from: Peer,
-    to: Peer,
-    bytes: Vec<u8>,
-    corrupted: bool,
-}
-
 /// A statement with what its groups were shown.
 struct Choice {
     statement: Statement,
@@ -169,8 +161,7 @@ struct World {
     journals: BTreeMap<u16, Vec<Vec<u8>>>,
     /// Who crashes before its next records are stored.
     forgets: BTreeSet<Peer>,
-    /// At most [`IN_FLIGHT`].
-    queue: Vec<Sent>,
+    queue: Transit<Peer>,
     /// The first of what each server said, by what it is.
     dealt: BTreeMap<u16, Said<Dealing>>,
     acknowledged: BTreeMap<u16, StatementId>,
@@ -199,7 +190,7 @@ impl World {
             client_journal: Vec::new(),
             journals: BTreeMap::new(),
             forgets: BTreeSet::new(),
-            queue: Vec::new(),
+            queue: Transit::new(IN_FLIGHT),
             dealt: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             opened: BTreeMap::new(),
@@ -213,20 +204,13 @@ impl World {
     }
 
     fn act(&mut self, kind: u8, detail: u8, place: u8) {
-        let at = usize::from(detail).checked_rem(self.queue.len());
-        match (kind, at) {
-            (0, Some(at)) => {
-                let sent = self.queue.remove(at);
-                self.deliver(sent);
+        match kind {
+            0..=3 => {
+                let arrived = self.queue.meddle(kind, detail, place);
+                arrived.into_iter().for_each(|sent| self.deliver(sent));
             }
-            (1, Some(at)) => drop(self.queue.remove(at)),
-            (2, Some(at)) => {
-                let sent = self.queue.get(at).cloned();
-                sent.into_iter().for_each(|sent| self.post(sent));
-            }
-            (3, Some(at)) => self.corrupt(at, place),
-            (4, _) => self.pass(detail),
-            (5, _) => {
+            4 => self.pass(detail),
+            5 => {
                 let who = u16::from(detail & 7);
                 let who = if who < SERVERS { server(who) } else { Peer::Client };
                 if detail & 8 == 0 {
@@ -235,8 +219,8 @@ impl World {
                     self.forgets.insert(who);
                 }
             }
-            (6, _) => self.say(detail & 7, detail & 8 != 0),
-            (7, _) => self.settle(if detail == 0 { 1000 } else { detail.into() }),
+            6 => self.say(detail & 7, detail & 8 != 0),
+            7 => self.settle(if detail == 0 { 1000 } else { detail.into() }),
             _ => {}
         }
     }
@@ -324,21 +308,9 @@ impl World {
         assert!(next.is_none_or(|next| next > self.now), "a deadline that does not advance");
     }
 
-    /// Flips one bit of a message.
-    fn corrupt(&mut self, at: usize, place: u8) {
-        let Some(sent) = self.queue.get_mut(at) else { return };
-        let byte = usize::from(place).wrapping_mul(sent.bytes.len()).wrapping_shr(8);
-        if let Some(byte) = sent.bytes.get_mut(byte) {
-            *byte ^= 1_u8.wrapping_shl(place.into());
-            sent.corrupted = true;
-        }
-    }
-
-    fn deliver(&mut self, Sent { from, to, bytes, corrupted }: Sent) {
-        let Ok(message) = Message::decode(&bytes) else {
-            assert!(corrupted, "what was sent does not decode");
-            return;
-        };
+    fn deliver(&mut self, sent: Sent<Peer>) {
+        let Some(message) = sent.decode() else { return };
+        let Sent { from, to, corrupted, .. } = sent;
         if corrupted {
             self.corrupted.insert((from, to));
         }
@@ -482,23 +454,13 @@ impl World {
     }
 
     fn send(&mut self, from: Peer, to: Peer, message: &Message) {
-        self.post(Sent { from, to, bytes: message.encode(), corrupted: false });
-    }
-
-    fn post(&mut self, sent: Sent) {
-        if self.queue.len() >= IN_FLIGHT {
-            self.queue.remove(0);
-        }
-        self.queue.push(sent);
+        self.queue.send(from, to, message.encode());
     }
 
     /// Delivers what is on its way and what follows, in order, so many messages at most.
     fn settle(&mut self, most: usize) {
         for _ in 0..most {
-            if self.queue.is_empty() {
-                return;
-            }
-            let sent = self.queue.remove(0);
+            let Some(sent) = self.queue.next() else { return };
             self.deliver(sent);
         }
     }

@@ -20,6 +20,7 @@ use crate::{
     actions::Actions,
     committee::{CAST, SERVERS},
     town::{receives, rng},
+    transit::{Sent, Transit},
 };
 
 /// The most messages on their way. The oldest is lost to make room.
@@ -68,15 +69,6 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
     seeds.map(|(name, input)| (name.to_owned(), input)).to_vec()
 }
 
-/// A message on its way.
-#[derive(Clone)]
-struct Sent {
-    from: u16,
-    to: u16,
-    bytes: Vec<u8>,
-    corrupted: bool,
-}
-
 struct World {
     now: Time,
     rng: ChaCha20Rng,
@@ -85,8 +77,7 @@ struct World {
     journals: BTreeMap<u16, Vec<Vec<u8>>>,
     /// Who crashes before its next records are stored.
     forgets: BTreeSet<u16>,
-    /// At most [`IN_FLIGHT`].
-    queue: Vec<Sent>,
+    queue: Transit<u16>,
     /// What leaders would have decided.
     chosen: Vec<Choice>,
     decided: Option<Choice>,
@@ -108,7 +99,7 @@ impl World {
             servers: BTreeMap::new(),
             journals: BTreeMap::new(),
             forgets: BTreeSet::new(),
-            queue: Vec::new(),
+            queue: Transit::new(IN_FLIGHT),
             chosen: Vec::new(),
             decided: None,
             told: BTreeSet::new(),
@@ -122,20 +113,13 @@ impl World {
     }
 
     fn act(&mut self, kind: u8, detail: u8, place: u8) {
-        let at = usize::from(detail).checked_rem(self.queue.len());
-        match (kind, at) {
-            (0, Some(at)) => {
-                let sent = self.queue.remove(at);
-                self.deliver(sent);
+        match kind {
+            0..=3 => {
+                let arrived = self.queue.meddle(kind, detail, place);
+                arrived.into_iter().for_each(|sent| self.deliver(sent));
             }
-            (1, Some(at)) => drop(self.queue.remove(at)),
-            (2, Some(at)) => {
-                let sent = self.queue.get(at).cloned();
-                sent.into_iter().for_each(|sent| self.post(sent));
-            }
-            (3, Some(at)) => self.corrupt(at, place),
-            (4, _) => self.pass(detail),
-            (5, _) => {
+            4 => self.pass(detail),
+            5 => {
                 let who = u16::from(detail & 7) % SERVERS;
                 if detail & 8 > 0 {
                     self.forgets.insert(who);
@@ -143,10 +127,10 @@ impl World {
                     self.start(who);
                 }
             }
-            (6, _) if detail & 8 > 0 => self.deal(),
-            (6, _) if detail & 7 == 7 => self.decide(),
-            (6, _) => self.lead(u16::from(detail & 7)),
-            (7, _) => self.settle(1000),
+            6 if detail & 8 > 0 => self.deal(),
+            6 if detail & 7 == 7 => self.decide(),
+            6 => self.lead(u16::from(detail & 7)),
+            7 => self.settle(1000),
             _ => {}
         }
     }
@@ -175,7 +159,7 @@ impl World {
         self.liars.insert(LIAR);
         for to in 0..LIAR {
             let bytes = Message::Dealing(said.clone()).encode();
-            self.post(Sent { from: LIAR, to, bytes, corrupted: false });
+            self.queue.send(LIAR, to, bytes);
         }
     }
 
@@ -199,21 +183,9 @@ impl World {
         }
     }
 
-    /// Flips one bit of a message.
-    fn corrupt(&mut self, at: usize, place: u8) {
-        let Some(sent) = self.queue.get_mut(at) else { return };
-        let byte = usize::from(place).wrapping_mul(sent.bytes.len()).wrapping_shr(8);
-        if let Some(byte) = sent.bytes.get_mut(byte) {
-            *byte ^= 1_u8.wrapping_shl(place.into());
-            sent.corrupted = true;
-        }
-    }
-
-    fn deliver(&mut self, Sent { from, to, bytes, corrupted }: Sent) {
-        let Ok(message) = Message::decode(&bytes) else {
-            assert!(corrupted, "what was sent does not decode");
-            return;
-        };
+    fn deliver(&mut self, sent: Sent<u16>) {
+        let Some(message) = sent.decode() else { return };
+        let Sent { from, to, corrupted, .. } = sent;
         if corrupted {
             self.liars.insert(from);
         }
@@ -237,7 +209,7 @@ impl World {
             for other in (0..SERVERS).filter(|other| *other != at) {
                 if receives(&to, CAST.index(other)) {
                     let bytes = bytes.clone();
-                    self.post(Sent { from: at, to: other, bytes, corrupted: false });
+                    self.queue.send(at, other, bytes);
                 }
             }
         }
@@ -296,20 +268,10 @@ impl World {
         self.take(at, step);
     }
 
-    fn post(&mut self, sent: Sent) {
-        if self.queue.len() >= IN_FLIGHT {
-            self.queue.remove(0);
-        }
-        self.queue.push(sent);
-    }
-
     /// Delivers what is on its way and what follows, in order, so many messages at most.
     fn settle(&mut self, most: usize) {
         for _ in 0..most {
-            if self.queue.is_empty() {
-                return;
-            }
-            let sent = self.queue.remove(0);
+            let Some(sent) = self.queue.next() else { return };
             self.deliver(sent);
         }
     }

@@ -14,6 +14,7 @@ mod rescuing;
 mod sharing;
 mod signing;
 mod town;
+mod transit;
 mod validator;
 mod verify;
 mod wallet;

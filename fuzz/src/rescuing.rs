@@ -28,6 +28,7 @@ use crate::{
     actions::Actions,
     committee::{CAST, SERVERS},
     town::{receives, rng},
+    transit::{Sent, Transit},
 };
 
 /// The most messages on their way. The oldest is lost to make room.
@@ -167,15 +168,6 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
     seeds.map(|(name, input)| (name.to_owned(), input)).to_vec()
 }
 
-/// A message on its way.
-#[derive(Clone)]
-struct Sent {
-    from: Peer,
-    to: Peer,
-    bytes: Vec<u8>,
-    corrupted: bool,
-}
-
 /// How a session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -192,8 +184,7 @@ struct World {
     journals: BTreeMap<u16, Vec<Vec<u8>>>,
     /// Who crashes before its next records are stored.
     forgets: BTreeSet<u16>,
-    /// At most [`IN_FLIGHT`].
-    queue: Vec<Sent>,
+    queue: Transit<Peer>,
     /// Who signed which statement.
     signed: BTreeMap<StatementId, BTreeMap<u16, Signature>>,
     /// What was opened, by whom.
@@ -226,7 +217,7 @@ impl World {
             servers,
             journals: BTreeMap::new(),
             forgets: BTreeSet::new(),
-            queue: Vec::new(),
+            queue: Transit::new(IN_FLIGHT),
             signed: BTreeMap::new(),
             opened: BTreeMap::new(),
             corrupted: BTreeSet::new(),
@@ -237,26 +228,19 @@ impl World {
     }
 
     fn act(&mut self, kind: u8, detail: u8, more: u8) {
-        let at = usize::from(detail).checked_rem(self.queue.len());
-        match (kind, at) {
-            (0, Some(at)) => {
-                let sent = self.queue.remove(at);
-                self.deliver(sent);
+        match kind {
+            0..=3 => {
+                let arrived = self.queue.meddle(kind, detail, more);
+                arrived.into_iter().for_each(|sent| self.deliver(sent));
             }
-            (1, Some(at)) => drop(self.queue.remove(at)),
-            (2, Some(at)) => {
-                let sent = self.queue.get(at).cloned();
-                sent.into_iter().for_each(|sent| self.post(sent));
-            }
-            (3, Some(at)) => self.corrupt(at, more),
-            (4, _) => self.pass(detail),
-            (5, _) => match u16::from(detail & 7) {
+            4 => self.pass(detail),
+            5 => match u16::from(detail & 7) {
                 SERVERS => self.rescuer = fresh(),
                 who if detail & 8 == 0 => self.restart(who),
                 who => drop(self.forgets.insert(who)),
             },
-            (6, _) if detail & 16 != 0 => self.start(),
-            (6, _) => {
+            6 if detail & 16 != 0 => self.start(),
+            6 => {
                 let who = u16::from(detail & 7);
                 let to = if who < SERVERS { who..who.saturating_add(1) } else { 0..SERVERS };
                 let plot = PLOTS.get(usize::from(more % 3)).expect("one of three");
@@ -264,7 +248,7 @@ impl World {
                     if detail & 8 == 0 { self.show(plot, at) } else { self.decide(plot, at) }
                 });
             }
-            (7, _) => self.settle(if detail == 0 { 1000 } else { detail.into() }),
+            7 => self.settle(if detail == 0 { 1000 } else { detail.into() }),
             _ => {}
         }
     }
@@ -309,21 +293,9 @@ impl World {
         assert!(next.is_none_or(|next| next > self.now), "a deadline that does not advance");
     }
 
-    /// Flips one bit of a message.
-    fn corrupt(&mut self, at: usize, place: u8) {
-        let Some(sent) = self.queue.get_mut(at) else { return };
-        let byte = usize::from(place).wrapping_mul(sent.bytes.len()).wrapping_shr(8);
-        if let Some(byte) = sent.bytes.get_mut(byte) {
-            *byte ^= 1_u8.wrapping_shl(place.into());
-            sent.corrupted = true;
-        }
-    }
-
-    fn deliver(&mut self, Sent { from, to, bytes, corrupted }: Sent) {
-        let Ok(message) = Message::decode(&bytes) else {
-            assert!(corrupted, "what was sent does not decode");
-            return;
-        };
+    fn deliver(&mut self, sent: Sent<Peer>) {
+        let Some(message) = sent.decode() else { return };
+        let Sent { from, to, corrupted, .. } = sent;
         if corrupted {
             self.corrupted.insert((from, to));
         }
@@ -447,23 +419,13 @@ impl World {
     }
 
     fn send(&mut self, from: Peer, to: Peer, message: &Message) {
-        self.post(Sent { from, to, bytes: message.encode(), corrupted: false });
-    }
-
-    fn post(&mut self, sent: Sent) {
-        if self.queue.len() >= IN_FLIGHT {
-            self.queue.remove(0);
-        }
-        self.queue.push(sent);
+        self.queue.send(from, to, message.encode());
     }
 
     /// Delivers what is on its way and what follows, in order, so many messages at most.
     fn settle(&mut self, most: usize) {
         for _ in 0..most {
-            if self.queue.is_empty() {
-                return;
-            }
-            let sent = self.queue.remove(0);
+            let Some(sent) = self.queue.next() else { return };
             self.deliver(sent);
         }
     }

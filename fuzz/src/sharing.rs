@@ -16,6 +16,7 @@ use randhound::{
 use crate::{
     actions::Actions,
     town::{ROSTER, SIZE, member, receives, rng},
+    transit::{Sent, Transit},
 };
 
 /// The most messages on their way. The oldest is lost to make room.
@@ -72,15 +73,6 @@ pub(crate) fn rehearsal() -> (Vec<Message>, Vec<Record>) {
     (world.said, records.collect::<Result<_, _>>().expect("as written"))
 }
 
-/// A message on its way.
-#[derive(Clone)]
-struct Sent {
-    from: u16,
-    to: u16,
-    bytes: Vec<u8>,
-    corrupted: bool,
-}
-
 struct World {
     now: Time,
     rng: ChaCha20Rng,
@@ -89,8 +81,7 @@ struct World {
     journals: BTreeMap<u16, Vec<Vec<u8>>>,
     /// Who crashes before its next records are stored.
     forgets: BTreeSet<u16>,
-    /// At most [`IN_FLIGHT`].
-    queue: Vec<Sent>,
+    queue: Transit<u16>,
     /// The first of each kind of word, by who said it of whom.
     words: BTreeMap<(u16, u16, &'static str, u8), Word>,
     disclosed: BTreeMap<u16, Message>,
@@ -108,7 +99,7 @@ impl World {
             servers: BTreeMap::new(),
             journals: BTreeMap::new(),
             forgets: BTreeSet::new(),
-            queue: Vec::new(),
+            queue: Transit::new(IN_FLIGHT),
             words: BTreeMap::new(),
             disclosed: BTreeMap::new(),
             dealt: BTreeMap::new(),
@@ -120,20 +111,14 @@ impl World {
     }
 
     fn act(&mut self, kind: u8, detail: u8, place: u8) {
-        let at = usize::from(detail).checked_rem(self.queue.len());
-        match (kind, at) {
-            (0, Some(at)) => {
-                let sent = self.queue.remove(at);
-                self.deliver(sent);
+        match kind {
+            3 if self.queue.named(detail).is_none_or(|sent| sent.from != LIAR) => {}
+            0..=3 => {
+                let arrived = self.queue.meddle(kind, detail, place);
+                arrived.into_iter().for_each(|sent| self.deliver(sent));
             }
-            (1, Some(at)) => drop(self.queue.remove(at)),
-            (2, Some(at)) => {
-                let sent = self.queue.get(at).cloned();
-                sent.into_iter().for_each(|sent| self.post(sent));
-            }
-            (3, Some(at)) => self.corrupt(at, place),
-            (4, _) => self.pass(detail),
-            (5, _) => {
+            4 => self.pass(detail),
+            5 => {
                 let who = u16::from(detail & 7) % SIZE;
                 if detail & 8 > 0 {
                     self.forgets.insert(who);
@@ -141,7 +126,7 @@ impl World {
                     self.start(who);
                 }
             }
-            (7, _) => self.settle(2000),
+            7 => self.settle(2000),
             _ => {}
         }
     }
@@ -160,21 +145,9 @@ impl World {
         }
     }
 
-    /// Flips one bit of a message of the liar's.
-    fn corrupt(&mut self, at: usize, place: u8) {
-        let Some(sent) = self.queue.get_mut(at).filter(|sent| sent.from == LIAR) else { return };
-        let byte = usize::from(place).wrapping_mul(sent.bytes.len()).wrapping_shr(8);
-        if let Some(byte) = sent.bytes.get_mut(byte) {
-            *byte ^= 1_u8.wrapping_shl(place.into());
-            sent.corrupted = true;
-        }
-    }
-
-    fn deliver(&mut self, Sent { from, to, bytes, corrupted }: Sent) {
-        let Ok(message) = Message::decode(&bytes) else {
-            assert!(corrupted, "what was sent does not decode");
-            return;
-        };
+    fn deliver(&mut self, sent: Sent<u16>) {
+        let Some(message) = sent.decode() else { return };
+        let Sent { from, to, .. } = sent;
         let Some(server) = self.servers.get_mut(&to) else { return };
         let step =
             server.handle_message(&mut Cx::new(self.now, &mut self.rng), member(from), message);
@@ -195,7 +168,7 @@ impl World {
                 if receives(&to, member(other)) {
                     self.judge(at, other, &message);
                     let bytes = bytes.clone();
-                    self.post(Sent { from: at, to: other, bytes, corrupted: false });
+                    self.queue.send(at, other, bytes);
                 }
             }
             if self.drawn.is_empty() {
@@ -263,20 +236,10 @@ impl World {
         self.take(at, step);
     }
 
-    fn post(&mut self, sent: Sent) {
-        if self.queue.len() >= IN_FLIGHT {
-            self.queue.remove(0);
-        }
-        self.queue.push(sent);
-    }
-
     /// Delivers what is on its way and what follows, in order, so many messages at most.
     fn settle(&mut self, most: usize) {
         for _ in 0..most {
-            if self.queue.is_empty() {
-                return;
-            }
-            let sent = self.queue.remove(0);
+            let Some(sent) = self.queue.next() else { return };
             self.deliver(sent);
         }
     }

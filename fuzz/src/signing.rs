@@ -22,6 +22,7 @@ use sha2::{Digest as _, Sha512};
 use crate::{
     actions::Actions,
     town::{ROSTER, SIZE, key, member, receives, rng},
+    transit::{Sent, Transit},
 };
 
 /// The most messages on their way. The oldest is lost to make room.
@@ -91,23 +92,13 @@ pub(crate) fn tree_seeds() -> Vec<(String, Vec<u8>)> {
     seeds.map(|(name, input)| (name.to_owned(), input.to_vec())).to_vec()
 }
 
-/// A message on its way.
-#[derive(Clone)]
-struct Sent {
-    from: u16,
-    to: u16,
-    bytes: Vec<u8>,
-    corrupted: bool,
-}
-
 struct World {
     shape: Shape,
     now: Time,
     rng: ChaCha20Rng,
     leader: Leader,
     cosigners: BTreeMap<u16, Cosigner>,
-    /// At most [`IN_FLIGHT`].
-    queue: Vec<Sent>,
+    queue: Transit<u16>,
     /// What each pair answered, for its owner and, where that says so, for its branch: at most as
     /// many as there were actions.
     answered: BTreeMap<(u16, NonceId, bool), Vec<u8>>,
@@ -125,7 +116,7 @@ impl World {
             rng: rng(9),
             leader: lead(shape),
             cosigners,
-            queue: Vec::new(),
+            queue: Transit::new(IN_FLIGHT),
             answered: BTreeMap::new(),
             corrupted: BTreeSet::new(),
             signed: 0,
@@ -133,27 +124,19 @@ impl World {
     }
 
     fn act(&mut self, kind: u8, detail: u8, place: u8) {
-        let at = usize::from(detail).checked_rem(self.queue.len());
-        match (kind, at) {
-            (0, Some(at)) => {
-                let sent = self.queue.remove(at);
-                self.deliver(sent);
+        match kind {
+            0..=3 => {
+                let arrived = self.queue.meddle(kind, detail, place);
+                arrived.into_iter().for_each(|sent| self.deliver(sent));
             }
-            (1, Some(at)) => drop(self.queue.remove(at)),
-            (2, Some(at)) => {
-                if let Some(sent) = self.queue.get(at).cloned() {
-                    self.post(sent);
-                }
-            }
-            (3, Some(at)) => self.corrupt(at, place),
-            (4, _) => self.pass(detail),
-            (5, _) if detail & 3 == 0 => self.leader = lead(self.shape),
-            (5, _) => {
+            4 => self.pass(detail),
+            5 if detail & 3 == 0 => self.leader = lead(self.shape),
+            5 => {
                 let at = u16::from(detail & 3);
                 self.cosigners.insert(at, start(at));
             }
-            (6, _) => self.announce(&[detail % 4]),
-            (7, _) => self.settle(IN_FLIGHT),
+            6 => self.announce(&[detail % 4]),
+            7 => self.settle(IN_FLIGHT),
             _ => {}
         }
     }
@@ -190,22 +173,9 @@ impl World {
         self.leader.next_timeout().into_iter().chain(cosigners).min()
     }
 
-    /// Flips one bit of a message.
-    fn corrupt(&mut self, at: usize, place: u8) {
-        let Some(sent) = self.queue.get_mut(at) else { return };
-        let len = sent.bytes.len();
-        let byte = usize::from(place).wrapping_mul(len).wrapping_shr(8);
-        if let Some(byte) = sent.bytes.get_mut(byte) {
-            *byte ^= 1_u8.wrapping_shl(place.into());
-            sent.corrupted = true;
-        }
-    }
-
-    fn deliver(&mut self, Sent { from, to, bytes, corrupted }: Sent) {
-        let Ok(message) = Message::decode(&bytes) else {
-            assert!(corrupted, "what an honest member sent does not decode");
-            return;
-        };
+    fn deliver(&mut self, sent: Sent<u16>) {
+        let Some(message) = sent.decode() else { return };
+        let Sent { from, to, corrupted, .. } = sent;
         if corrupted {
             self.corrupted.insert((from, to));
         }
@@ -224,7 +194,7 @@ impl World {
         for (to, message) in output.messages {
             let bytes = message.encode();
             for at in (1..SIZE).filter(|at| receives(&to, member(*at))) {
-                self.post(Sent { from: 0, to: at, bytes: bytes.clone(), corrupted: false });
+                self.queue.send(0, at, bytes.clone());
             }
         }
         for event in output.events {
@@ -267,7 +237,7 @@ impl World {
             }
             let bytes = message.encode();
             for to in (0..SIZE).filter(|peer| receives(&to, member(*peer))) {
-                self.post(Sent { from: at, to, bytes: bytes.clone(), corrupted: false });
+                self.queue.send(at, to, bytes.clone());
             }
         }
         output.faults.iter().for_each(|fault| self.excuse(at, fault));
@@ -288,20 +258,10 @@ impl World {
         assert!(heard && fault.evidence.is_none(), "{at} blames an honest member: {fault:?}");
     }
 
-    fn post(&mut self, sent: Sent) {
-        if self.queue.len() >= IN_FLIGHT {
-            self.queue.remove(0);
-        }
-        self.queue.push(sent);
-    }
-
     /// Delivers what is on its way and what follows, in order, so many messages at most.
     fn settle(&mut self, most: usize) {
         for _ in 0..most {
-            if self.queue.is_empty() {
-                return;
-            }
-            let sent = self.queue.remove(0);
+            let Some(sent) = self.queue.next() else { return };
             self.deliver(sent);
         }
     }
