@@ -126,10 +126,10 @@ impl<A: Attests<Statement>> Publication<A> {
         if committee.roster().id() != roster {
             return Err(PublicationError::Roster);
         }
-        self.transcript.verify(&committee, &terms).map_err(|error| match error {
+        match self.transcript.verify(&committee, &terms) {
             // These terms are the file's, and no verifier's own.
-            TranscriptError::Session(why) => PublicationError::Config(why),
-            error => PublicationError::Transcript(error),
-        })
+            Err(TranscriptError::Session(why)) => Err(PublicationError::Config(why)),
+            verdict => verdict.map_err(PublicationError::Transcript),
+        }
     }
 }

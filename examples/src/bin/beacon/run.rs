@@ -170,7 +170,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<(), Failure> {
         let client = client::Setup {
             session: session.clone(),
             key: cast.client.signing_key(),
-            retry: (2 * straggle).min(args.timeout),
+            retry: straggle.saturating_mul(2).min(args.timeout),
             grace: straggle.min(args.timeout),
             patience: args.timeout,
             rounds: 2,
