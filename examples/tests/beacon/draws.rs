@@ -43,6 +43,15 @@ fn winners_are_distinct_and_the_same_for_everybody() {
     scratch.write("blank.txt", "ann\n\nbob\n");
     draw("blank.txt", "1").says(2, "blank.txt, line 2: blank");
 
+    // A file may be drawn from for what it says of itself, and that is said.
+    let own = scratch.beacon("draw draw.bin --from names.txt --winners 10 --json").json(0);
+    assert_eq!((&own["as_asked"], &drawn["as_asked"]), (&json!(false), &json!(true)));
+    assert_eq!(winners(&own), ten);
+    let own = "draw draw.bin --from names.txt --winners 10";
+    scratch.beacon(own).says(0, "WHOSE DRAW THIS IS WAS NOT CHECKED");
+    assert!(!scratch.beacon(&format!("{own} {which}")).ok().contains("NOT CHECKED"));
+    scratch.beacon(&format!("{own} --slot 1")).says(2, "--roster-id");
+
     // A draw from a file that does not hold is none.
     let mut bytes = std::fs::read(scratch.path("draw.bin")).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
@@ -51,7 +60,7 @@ fn winners_are_distinct_and_the_same_for_everybody() {
     assert_eq!(refused["valid"], json!(false));
     assert!(text(&refused["reason"]).starts_with("invalid: shares: "));
     assert_eq!(refused.get("winners"), None);
-    scratch.beacon("draw draw.bin --from names.txt --winners 1").says(2, "--roster-id");
+    scratch.beacon(own).says(1, "invalid: shares: ");
 }
 
 #[test]

@@ -84,7 +84,9 @@ Exit codes:
 const DRAW: &str = "\
 Verifies the file of a draw as `beacon verify` does, and draws distinct winners from a list by its \
 output. Whoever repeats it gets the same winners. The list must be public before the draw is made, \
-to the byte: whoever can change it once the output is known can choose who wins.";
+to the byte: whoever can change it once the output is known can choose who wins. Without \
+--roster-id, --purpose and --slot the file is checked for its own ones, which says nothing of whose \
+draw it is, and the output says so.";
 
 const DRAW_MORE: &str = "\
 The rule: let seed be SHA-512(tag ‖ output ‖ SHA-512(LIST)), where tag is \"beacon/v1/win\" and three
@@ -192,6 +194,30 @@ pub(crate) struct Which {
     pub(crate) slot: u64,
 }
 
+/// [`Which`], or nothing.
+#[derive(Debug, Args)]
+#[group(multiple = true)]
+pub(crate) struct Asked {
+    /// The id of the servers' roster
+    #[arg(long, value_name = "HEX", value_parser = digest, requires_all = ["purpose", "slot"])]
+    roster_id: Option<[u8; 32]>,
+
+    /// What the output has to be for
+    #[arg(long, value_name = "TEXT", value_parser = purpose, requires = "roster_id")]
+    purpose: Option<String>,
+
+    /// Which of the purpose's outputs it has to be
+    #[arg(long, value_name = "N", requires = "roster_id")]
+    slot: Option<u64>,
+}
+
+impl Asked {
+    pub(crate) fn which(&self) -> Option<Which> {
+        let (roster_id, slot) = self.roster_id.zip(self.slot)?;
+        Some(Which { roster_id, purpose: self.purpose.clone()?, slot })
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// The file of the draw
@@ -219,7 +245,7 @@ pub(crate) struct Draw {
     pub(crate) winners: usize,
 
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) asked: Asked,
 
     /// Prints the results as one JSON object
     #[arg(long)]

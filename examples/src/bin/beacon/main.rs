@@ -11,14 +11,14 @@ mod serve;
 mod simulated;
 mod slots;
 
-use std::{io, process::ExitCode};
+use std::{io, path::Path, process::ExitCode};
 
 use cosi::{domain::BEACON_PURPOSE, transcript::Hash};
 use examples::{files::FileError, report::print};
 use randhound::SessionError;
 
 use crate::{
-    cli::{Cli, Verb},
+    cli::{Cli, Verb, Which},
     keys::KeysError,
     list::{List, ListError},
     publication::{CheckError, Checked},
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
 }
 
 fn verify(args: &cli::Verify) -> Result<(), Failure> {
-    let checked = check(&args.file, &args.which, args.json)?;
+    let checked = check(load(&args.file, &args.which), args.json)?;
     print(&Verified::new(&checked, &args.which), args.json, Verified::table);
     Ok(())
 }
@@ -87,16 +87,24 @@ fn verify(args: &cli::Verify) -> Result<(), Failure> {
 fn draw(args: &cli::Draw) -> Result<(), Failure> {
     let list = List::load(&args.from)?;
     let positions = list.check(args.winners)?;
-    let checked = check(&args.file, &args.which, args.json)?;
+    let which = args.asked.which();
+    let checked = match &which {
+        Some(which) => load(&args.file, which),
+        None => Checked::load_own(&args.file),
+    };
+    let checked = check(checked, args.json)?;
     let winners = list.winners(&checked.output, positions);
-    let drawn = Winners::new(&checked, &list, winners);
+    let drawn = Winners::new(&checked, which.is_some(), &list, winners);
     print(&drawn, args.json, Winners::table);
     Ok(())
 }
 
-/// Checks a file, and prints the reason as JSON too where it does not hold.
-fn check(path: &std::path::Path, which: &cli::Which, json: bool) -> Result<Checked, Failure> {
-    let checked = Checked::load(path, which.roster_id, &purpose(&which.purpose), which.slot);
+fn load(path: &Path, which: &Which) -> Result<Checked, CheckError> {
+    Checked::load(path, which.roster_id, &purpose(&which.purpose), which.slot)
+}
+
+/// Where a file does not hold, prints the reason as JSON too.
+fn check(checked: Result<Checked, CheckError>, json: bool) -> Result<Checked, Failure> {
     if let Err(error) = &checked
         && error.is_invalid()
         && json

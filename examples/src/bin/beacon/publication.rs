@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cosi::{roster::RosterId, wire::Wire};
 use examples::files::{FileError, read};
-use randhound::{Publication, PublicationError, Randomness};
+use randhound::{Committee, Config, Publication, PublicationError, Randomness};
 
 /// Longer than the publication of any roster that there can be.
 const LIMIT: u64 = 1 << 26;
@@ -61,6 +61,15 @@ impl Checked {
         let (publication, bytes) = decode(path)?;
         let slot = publication.transcript.config.slot;
         Self::new(publication, bytes, roster, purpose, slot)
+    }
+
+    /// Reads a file and checks it for the roster, the purpose and the slot that it brings: that it
+    /// is sound, and not whose draw it is.
+    pub(crate) fn load_own(path: &Path) -> Result<Self, CheckError> {
+        let (publication, bytes) = decode(path)?;
+        let committee = Committee::of(&publication.members).map_err(PublicationError::from)?;
+        let Config { purpose, slot, .. } = publication.transcript.config;
+        Self::new(publication, bytes, committee.roster().id().0, &purpose, slot)
     }
 
     fn new(

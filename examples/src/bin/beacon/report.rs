@@ -213,6 +213,9 @@ impl Verified {
 #[derive(Debug, Serialize)]
 pub(crate) struct Winners {
     valid: bool,
+    /// Whether the roster, the purpose and the slot are those asked for. If not, they are the
+    /// file's own.
+    as_asked: bool,
     output: String,
     list: String,
     participants: usize,
@@ -227,13 +230,14 @@ struct Winner {
 }
 
 impl Winners {
-    pub(crate) fn new(checked: &Checked, list: &List, lines: Vec<usize>) -> Self {
+    pub(crate) fn new(checked: &Checked, as_asked: bool, list: &List, lines: Vec<usize>) -> Self {
         let winner = |line: usize| {
             let name = list.names.get(line.saturating_sub(1)).cloned().unwrap_or_default();
             Winner { line, name }
         };
         Self {
             valid: true,
+            as_asked,
             output: hex(&checked.output.0),
             list: list.path().display().to_string(),
             participants: list.names.len(),
@@ -247,8 +251,15 @@ impl Winners {
         for (at, Winner { line, name }) in (1..).zip(&self.winners) {
             rows.add(&at.to_string(), format!("{name} (line {line})"));
         }
+        let whose = if self.as_asked {
+            ""
+        } else {
+            "\n\nWHOSE DRAW THIS IS WAS NOT CHECKED: the file holds for the roster, the purpose and \
+             the slot that it\nbrings itself, as anybody's own draw does. Give --roster-id, --purpose \
+             and --slot as they were\nannounced before it."
+        };
         format!(
-            "{} of {} in {}, by the output {}\nSHA-512 of the list: {}\n\n{}",
+            "{} of {} in {}, by the output {}\nSHA-512 of the list: {}\n\n{}{whose}",
             self.winners.len(),
             self.participants,
             self.list,
