@@ -11,6 +11,8 @@ mod attacks;
 mod batches;
 mod common;
 mod formats;
+mod keys;
+mod opening;
 mod published;
 mod recovery;
 mod schoenmakers;
