@@ -4,7 +4,7 @@ use cosi::{domain::DECRYPTION, transcript::Transcript, wire::BoundedVec};
 use curve25519_dalek::{
     RistrettoPoint, Scalar, constants::RISTRETTO_BASEPOINT_POINT as G, traits::Identity,
 };
-use pvss::{Chosen, Scheme, ShareError, TrusteeError};
+use pvss::{Chosen, DecryptedShare, Scheme, ShareError, TrusteeError};
 
 use crate::{common::*, published::*};
 
@@ -124,34 +124,134 @@ fn a_composite_proof_without_coefficients_breaks_published() {
     assert_eq!(product, base * x);
 }
 
-#[test]
-fn a_composite_proof_weighs_its_shares() {
-    let sharing = group(3, 2, DH);
-    let deals = [0, 1].map(|number| verified(&sharing, number).0);
-    let chosen = Chosen::each(&sharing, &[2; 32], &deals).unwrap();
-    let truth = opened(&chosen, 1);
-    assert!(truth.verify(&chosen).is_ok());
-    let shares = [point(&truth.shares[0]) + G, point(&truth.shares[1]) - G];
-    // The liar proves by the book, for the shares that it claims.
+/// The weights of three shares in a composite proof, drawn from its transcript.
+type Weights = fn(&mut Transcript) -> [Scalar; 3];
+
+const ONE: Scalar = Scalar::ONE;
+const BY_THE_BOOK: Weights =
+    |transcript| [ONE, transcript.challenge(b"d"), transcript.challenge(b"d")];
+const CARELESS: [Weights; 3] = [
+    |_| [ONE; 3],
+    |transcript| {
+        BY_THE_BOOK(transcript);
+        [ONE; 3]
+    },
+    |transcript| {
+        let d = transcript.challenge(b"d");
+        [ONE, d, d]
+    },
+];
+
+/// Trustee 1 opens its shares of three deals with these errors, and proves them by these weights.
+fn composite(chosen: &Chosen, errors: [i64; 3], weights: Weights) -> DecryptedShare {
     let x = scalar(1, DH);
+    let bases: Vec<_> = (chosen.dealers().iter())
+        .map(|who| {
+            let number = (0..3).find(|number| dealer(*number) == *who).unwrap();
+            Hand::from_wire(&dealt(chosen.sharing(), number).0).ephemeral
+        })
+        .collect();
+    let truth = opened(chosen, 1).shares;
+    let shares: Vec<_> =
+        truth.iter().zip(errors).map(|(share, error)| point(share) + G * number(error)).collect();
     let mut transcript = Transcript::new(DECRYPTION);
     transcript.append(b"chosen", &chosen.id().0);
     transcript.append_number(b"trustee", 1);
     shares.iter().for_each(|share| transcript.append(b"share", &bytes(share)));
-    let d = transcript.challenge(b"d");
-    let hands = chosen.dealers().iter().map(|who| {
-        let number = [0, 1].into_iter().find(|number| dealer(*number) == *who).unwrap();
-        Hand::from_wire(&dealt(&sharing, number).0)
-    });
-    let bases: Vec<_> = hands.map(|hand| hand.ephemeral).collect();
+    let base: RistrettoPoint =
+        bases.iter().zip(weights(&mut transcript)).map(|(base, d)| base * d).sum();
     let k = number(9);
-    let commitments = [G * k, (bases[0] + bases[1] * d) * k];
-    let z = k - challenge(&mut transcript, &commitments) * x;
-    let mut lying = truth;
-    lying.shares = BoundedVec::new(shares.iter().map(bytes).collect()).unwrap();
-    lying.proof.commitments = commitments.each_ref().map(bytes);
-    lying.proof.response = z.to_bytes();
-    assert_eq!(lying.verify(&chosen).unwrap_err(), ShareError::Proof);
+    let commitments = [G * k, base * k];
+    let response = (k - challenge(&mut transcript, &commitments) * x).to_bytes();
+    DecryptedShare {
+        trustee: 1,
+        shares: BoundedVec::new(shares.iter().map(bytes).collect()).unwrap(),
+        proof: pvss::Proof { commitments: commitments.each_ref().map(bytes), response },
+    }
+}
+
+#[test]
+fn a_composite_proof_weighs_its_shares() {
+    let sharing = group(3, 2, DH);
+    let deals = [0, 1, 2].map(|number| verified(&sharing, number).0);
+    let chosen = Chosen::each(&sharing, &[2; 32], &deals).unwrap();
+    assert!(composite(&chosen, [0; 3], BY_THE_BOOK).verify(&chosen).is_ok());
+    // Errors that cancel where two shares or all have one weight, proven by the book and by it.
+    for errors in [[1, -1, 0], [0, 1, -1], [1, 1, -2]] {
+        for weights in CARELESS.into_iter().chain([BY_THE_BOOK]) {
+            let lying = composite(&chosen, errors, weights);
+            assert_eq!(lying.verify(&chosen).unwrap_err(), ShareError::Proof, "{errors:?}");
+        }
+    }
+}
+
+/// A share of two deals whose proof is made before the second: that is what then meets the
+/// equations, with whatever is hashed in its place. The first is the true one.
+fn second_last(chosen: &Chosen, hands: [&Hand; 2], hashed: &[[u8; 32]]) -> DecryptedShare {
+    let (x, k, l) = (scalar(1, DH), number(9), number(10));
+    let commitments = [G * k, G * l];
+    let mut transcript = Transcript::new(DECRYPTION);
+    transcript.append(b"chosen", &chosen.id().0);
+    transcript.append_number(b"trustee", 1);
+    hashed.iter().for_each(|share| transcript.append(b"share", share));
+    let d = transcript.challenge(b"d");
+    let e = challenge(&mut transcript, &commitments);
+    let z = k - e * x;
+    let [first, second] = hands.map(|hand| hand.ephemeral);
+    let rest = commitments[1] - (first + second * d) * z - first * x * e;
+    let lie = hands[1].shares[1] - rest * (d * e).invert();
+    assert_ne!(lie, hands[1].shares[1] - second * x);
+    DecryptedShare {
+        trustee: 1,
+        shares: BoundedVec::new(vec![bytes(&(hands[0].shares[1] - first * x)), bytes(&lie)])
+            .unwrap(),
+        proof: pvss::Proof {
+            commitments: commitments.each_ref().map(bytes),
+            response: z.to_bytes(),
+        },
+    }
+}
+
+/// Two deals in the order of the choice, and it.
+fn two_deals() -> (Chosen, [Hand; 2]) {
+    let sharing = group(3, 2, DH);
+    let mut members = [0, 1];
+    members.sort_by_key(|number| dealer(*number));
+    let deals = members.map(|number| verified(&sharing, number).0);
+    let chosen = Chosen::each(&sharing, &[2; 32], &deals).unwrap();
+    (chosen, members.map(|number| Hand::from_wire(&dealt(&sharing, number).0)))
+}
+
+#[test]
+fn a_further_share_left_out_of_the_hash_breaks_published() {
+    let (chosen, [first, second]) = two_deals();
+    let x = scalar(1, DH);
+    let hashed = [bytes(&(first.shares[1] - first.ephemeral * x))];
+    let lie = second_last(&chosen, [&first, &second], &hashed);
+    let mut transcript = Transcript::new(DECRYPTION);
+    transcript.append(b"chosen", &chosen.id().0);
+    transcript.append_number(b"trustee", 1);
+    transcript.append(b"share", &hashed[0]);
+    let d = transcript.challenge(b"d");
+    let [k, l] = lie.proof.commitments.each_ref().map(point);
+    let e = challenge(&mut transcript, &[k, l]);
+    let z = Scalar::from_canonical_bytes(lie.proof.response).unwrap();
+    let products =
+        [(&first, 0), (&second, 1)].map(|(hand, at)| hand.shares[1] - point(&lie.shares[at]));
+    let base = first.ephemeral + second.ephemeral * d;
+    assert_eq!(G * z + G * x * e, k);
+    assert_eq!(base * z + (products[0] + products[1] * d) * e, l);
+}
+
+#[test]
+fn all_shares_are_in_the_hash_so_none_is_chosen_last() {
+    let (chosen, [first, second]) = two_deals();
+    let truth = opened(&chosen, 1);
+    for hashed in [&truth.shares[..], &truth.shares[..1], &[]] {
+        let lie = second_last(&chosen, [&first, &second], hashed);
+        assert_eq!(lie.shares[0], truth.shares[0]);
+        assert_eq!(lie.verify(&chosen).unwrap_err(), ShareError::Proof);
+    }
 }
 
 #[test]
@@ -249,7 +349,7 @@ fn points_follow_from_positions_and_count_once() {
         let share = |at: usize| opened(&chosen, at).verify(&chosen).unwrap();
         // Position 0 has the point 1. What would have the point 0, or 4, is nobody's.
         for trustee in [3, u16::MAX] {
-            let nobodys = pvss::DecryptedShare { trustee, ..opened(&chosen, 0) };
+            let nobodys = DecryptedShare { trustee, ..opened(&chosen, 0) };
             assert_eq!(nobodys.verify(&chosen).unwrap_err(), ShareError::Stranger);
         }
         let again = pvss::recover(&chosen, &[share(0), share(0)]).unwrap_err();
