@@ -4,7 +4,12 @@ mod attacks;
 mod batches;
 mod opening;
 
-use cosi::{domain::DEAL, keys::PublicKeyBytes, transcript::Transcript, wire::BoundedVec};
+use cosi::{
+    domain::{DEAL, SHARE_BATCH},
+    keys::PublicKeyBytes,
+    transcript::{Hash, Transcript},
+    wire::BoundedVec,
+};
 use curve25519_dalek::{
     RistrettoPoint, Scalar,
     constants::RISTRETTO_BASEPOINT_POINT as G,
@@ -13,6 +18,7 @@ use curve25519_dalek::{
 use pvss::{Chosen, Deal, DealError, Scheme, Sharing, TrusteeError, schoenmakers, verify_all};
 
 use crate::{
+    batches::drawn,
     common::*,
     published::{hashed, on_polynomial, whole},
 };
@@ -25,7 +31,7 @@ fn xs(n: usize) -> Vec<RistrettoPoint> {
 
 /// H of the session \[1; 32\].
 fn h() -> RistrettoPoint {
-    let hash = cosi::transcript::Hash::new(cosi::domain::SHARE_BASE).fixed(&[1; 32]);
+    let hash = Hash::new(cosi::domain::SHARE_BASE).fixed(&[1; 32]);
     RistrettoPoint::from_uniform_bytes(&hash.wide())
 }
 
@@ -107,25 +113,14 @@ fn nonces(t: usize) -> Vec<Scalar> {
     (0..t).map(|k| number(0x1234_5678 + 91 * i64::try_from(k).unwrap())).collect()
 }
 
-/// Deals by the book, but for a lie added to each encrypted share, and `shift` added to the B_k in
-/// turn plus and minus.
-fn by_hand(
-    sharing: &Sharing,
-    who: usize,
-    p: &[Scalar],
-    lies: &[RistrettoPoint],
-    shift: RistrettoPoint,
-) -> Hand {
+/// Deals by the book, but for a lie added to each encrypted share.
+fn by_hand(sharing: &Sharing, who: usize, p: &[Scalar], lies: &[RistrettoPoint]) -> Hand {
     let n = sharing.keys().len();
     let r = nonces(p.len());
-    let coefficient = |(k, (a, r)): (usize, (&Scalar, &Scalar))| {
-        let shift = if k % 2 == 0 { shift } else { -shift };
-        ([h() * a, h() * r + shift], Scalar::ZERO)
-    };
+    let coefficients = p.iter().zip(&r).map(|(a, r)| ([h() * a, h() * r], Scalar::ZERO));
     let slots = xs(n).into_iter().zip(on_polynomial(p, n)).zip(on_polynomial(&r, n)).zip(lies);
-    let share = slots.map(|(((x, value), r), lie)| [x * value + lie, x * r]);
-    let coefficients = p.iter().zip(&r).enumerate().map(coefficient).collect();
-    let mut hand = Hand { coefficients, shares: share.collect() };
+    let shares = slots.map(|(((x, value), r), lie)| [x * value + lie, x * r]).collect();
+    let mut hand = Hand { coefficients: coefficients.collect(), shares };
     hand.answer(challenge(sharing, &dealer(who), &hand), p, &r);
     hand
 }
@@ -149,7 +144,7 @@ fn a_deal_meets_its_equations() {
             .collect();
         assert_eq!(bytes(&interpolate(&shares)), *secret.to_bytes());
         let p: Vec<_> = (0..t).map(|k| number(i64::try_from(k).unwrap() + 3)).collect();
-        let own = by_hand(&sharing, 0, &p, &truth(n), RistrettoPoint::identity()).wire();
+        let own = by_hand(&sharing, 0, &p, &truth(n)).wire();
         assert!(own.verify(&sharing, &dealer(0)).is_ok(), "{n} {t}");
     }
 }

@@ -40,7 +40,7 @@ fn a_dealer_lies_about_no_share() {
         lies
     };
     for lies in (0..4).map(one).chain([vec![G; 4]]) {
-        let lie = by_hand(&sharing, 0, &p, &lies, RistrettoPoint::identity()).wire();
+        let lie = by_hand(&sharing, 0, &p, &lies).wire();
         assert_eq!(lie.verify(&sharing, &dealer(0)).unwrap_err(), DealError::Proof);
     }
 }
@@ -70,13 +70,13 @@ fn proofs_of_shares_without_commitments_breaks_published() {
 
 #[test]
 fn shares_of_a_higher_degree_are_refused() {
-    let (n, zero) = (4, RistrettoPoint::identity());
+    let n = 4;
     let sharing = group(n, 2, SCH);
     let low = [number(3), number(4)];
     let (high, lies) = higher(&low, n);
     // Proven as of the degree that they should have, and of the one that they have.
-    let hidden = by_hand(&sharing, 0, &low, &lies, zero);
-    let shown = by_hand(&sharing, 0, &high, &truth(n), zero);
+    let hidden = by_hand(&sharing, 0, &low, &lies);
+    let shown = by_hand(&sharing, 0, &high, &truth(n));
     // With nonces of that degree too: z(i) is what it should be of no coefficients sent.
     let mut deep = hidden.clone();
     let r = on_polynomial(&[&nonces(2)[..], &[number(8)]].concat(), n);
@@ -89,13 +89,13 @@ fn shares_of_a_higher_degree_are_refused() {
     }
     // Where the degree is in order, so is the same deal.
     let three = group(n, 3, SCH);
-    assert!(by_hand(&three, 0, &high, &truth(n), zero).wire().verify(&three, &dealer(0)).is_ok());
+    assert!(by_hand(&three, 0, &high, &truth(n)).wire().verify(&three, &dealer(0)).is_ok());
 }
 
 #[test]
 fn a_second_base_of_known_logarithm_breaks_published() {
     // H = [h]G with h = hash(session), as published code derives it.
-    let log = cosi::transcript::Hash::new(cosi::domain::SHARE_BASE).fixed(&[1; 32]).scalar();
+    let log = Hash::new(cosi::domain::SHARE_BASE).fixed(&[1; 32]).scalar();
     let secret = number(42);
     let committed = (G * log) * secret;
     assert_eq!(committed * log.invert(), G * secret, "from the first commitment alone");
@@ -106,24 +106,69 @@ fn the_second_base_is_hashed_to() {
     let sharing = group(3, 2, SCH);
     let (deal, secret) = dealt(&sharing, 0);
     let hand = Hand::from_wire(&deal);
-    let log = cosi::transcript::Hash::new(cosi::domain::SHARE_BASE).fixed(&[1; 32]).scalar();
+    let log = Hash::new(cosi::domain::SHARE_BASE).fixed(&[1; 32]).scalar();
     assert_ne!(bytes(&(hand.coefficients[0].0[0] * log.invert())), *secret.to_bytes());
     let e = challenge(&sharing, &dealer(0), &hand);
     assert!(hand.holds(e), "this is the base");
 }
 
 #[test]
-fn a_deal_is_of_one_dealer_session_and_threshold() {
-    let sharing = group(4, 2, SCH);
+fn a_deal_copied_from_another_dealer_group_or_session_breaks_published() {
+    // The paper's challenge is about a deal's points alone, and its base is every session's.
+    let (n, p) = (4, [number(3), number(4)]);
+    let mut hand = by_hand(&group(n, 2, SCH), 0, &p, &truth(n));
+    hand.answer(without_keys(&hand), &p, &nonces(2));
+    // Whoever presents it in whatever session of whichever group with these keys, it verifies.
+    let copy = Hand::from_wire(&hand.wire());
+    assert!(copy.holds(without_keys(&copy)));
+    let shares = [2, 3].map(|at: usize| {
+        let share = copy.shares[at][0] * scalar(at, SCH).invert();
+        (i64::try_from(at).unwrap() + 1, share)
+    });
+    assert_eq!(interpolate(&shares), G * p[0], "and the copier's secret is the victim's");
+}
+
+#[test]
+fn a_deal_is_of_one_dealer_session_threshold_and_group() {
+    let keys = keys(5, SCH);
+    let members = |at: [usize; 4]| keys.group(at).unwrap();
+    let of = |session, at, t| Sharing::new([session; 32], &members(at), t).unwrap();
+    let sharing = of(1, [0, 1, 2, 3], 2);
     let (deal, _) = dealt(&sharing, 0);
     assert!(deal.verify(&sharing, &dealer(0)).is_ok());
-    assert_eq!(deal.verify(&sharing, &dealer(1)).unwrap_err(), DealError::Proof);
-    let next = Sharing::new([2; 32], sharing.keys(), 2).unwrap();
-    assert_eq!(deal.verify(&next, &dealer(0)).unwrap_err(), DealError::Proof);
-    let higher = Sharing::new([1; 32], sharing.keys(), 3).unwrap();
-    assert_eq!(deal.verify(&higher, &dealer(0)).unwrap_err(), DealError::Size);
-    let other = Sharing::new([1; 32], &sharing.keys().group([1, 0, 2, 3]).unwrap(), 2).unwrap();
-    assert_eq!(deal.verify(&other, &dealer(0)).unwrap_err(), DealError::Proof);
+    let elsewhere = [
+        (1, sharing.clone(), DealError::Proof),
+        (0, of(2, [0, 1, 2, 3], 2), DealError::Proof),
+        (0, of(1, [0, 1, 2, 3], 3), DealError::Size),
+        (0, of(1, [1, 0, 2, 3], 2), DealError::Proof),
+        (0, of(1, [0, 1, 2, 4], 2), DealError::Proof),
+    ];
+    for (at, (who, sharing, error)) in elsewhere.iter().enumerate() {
+        assert_eq!(deal.verify(sharing, &dealer(*who)).unwrap_err(), *error, "{at}");
+    }
+}
+
+#[test]
+fn a_deal_has_a_commitment_a_coefficient_and_a_share_a_trustee() {
+    let sharing = group(4, 2, SCH);
+    let honest = Hand::from_wire(&dealt(&sharing, 0).0);
+    let change: [fn(&mut Hand); 4] = [
+        |hand| hand.coefficients.truncate(1),
+        |hand| hand.coefficients.push(hand.coefficients[0]),
+        |hand| hand.shares.truncate(3),
+        |hand| hand.shares.push(hand.shares[0]),
+    ];
+    for (at, change) in change.into_iter().enumerate() {
+        let mut hand = honest.clone();
+        change(&mut hand);
+        assert_eq!(hand.wire().verify(&sharing, &dealer(0)).unwrap_err(), DealError::Size, "{at}");
+    }
+    // One share less, proven by the book: the last trustee would get none.
+    let p = [number(3), number(4)];
+    let mut short = by_hand(&sharing, 0, &p, &truth(4));
+    short.shares.truncate(3);
+    short.answer(challenge(&sharing, &dealer(0), &short), &p, &nonces(2));
+    assert_eq!(short.wire().verify(&sharing, &dealer(0)).unwrap_err(), DealError::Size);
 }
 
 #[test]
@@ -214,7 +259,7 @@ fn keys_are_in_the_hash_so_none_is_chosen_last() {
     // Registered as its owner's, by the book.
     let k = number(11);
     let (key, commitment) = (bytes(&(G * secret)), bytes(&(G * k)));
-    let hash = cosi::transcript::Hash::new(cosi::domain::SHARE_POSSESSION).fixed(&[1]);
+    let hash = Hash::new(cosi::domain::SHARE_POSSESSION).fixed(&[1]);
     let e = hash.fixed(&dealer(1)).fixed(&key).fixed(&commitment).scalar();
     let response = (k + e * secret).to_bytes();
     let late = (owner(1), pvss::Registration { key, commitment, response });
