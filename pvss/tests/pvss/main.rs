@@ -16,4 +16,5 @@ mod opening;
 mod published;
 mod recovery;
 mod schoenmakers;
+mod shares;
 mod sharing;

@@ -4,7 +4,7 @@ use cosi::{domain::DECRYPTION, transcript::Transcript, wire::BoundedVec};
 use curve25519_dalek::{
     RistrettoPoint, Scalar, constants::RISTRETTO_BASEPOINT_POINT as G, traits::Identity,
 };
-use pvss::{Chosen, DecryptedShare, Scheme, ShareError, TrusteeError};
+use pvss::{Chosen, DecryptedShare, Proof, Scheme, ShareError, TrusteeError};
 
 use crate::{common::*, published::*};
 
@@ -166,7 +166,7 @@ fn composite(chosen: &Chosen, errors: [i64; 3], weights: Weights) -> DecryptedSh
     DecryptedShare {
         trustee: 1,
         shares: BoundedVec::new(shares.iter().map(bytes).collect()).unwrap(),
-        proof: pvss::Proof { commitments: commitments.each_ref().map(bytes), response },
+        proof: Proof { commitments: commitments.each_ref().map(bytes), response },
     }
 }
 
@@ -205,10 +205,7 @@ fn second_last(chosen: &Chosen, hands: [&Hand; 2], hashed: &[[u8; 32]]) -> Decry
         trustee: 1,
         shares: BoundedVec::new(vec![bytes(&(hands[0].shares[1] - first * x)), bytes(&lie)])
             .unwrap(),
-        proof: pvss::Proof {
-            commitments: commitments.each_ref().map(bytes),
-            response: z.to_bytes(),
-        },
+        proof: Proof { commitments: commitments.each_ref().map(bytes), response: z.to_bytes() },
     }
 }
 
@@ -251,6 +248,85 @@ fn all_shares_are_in_the_hash_so_none_is_chosen_last() {
         let lie = second_last(&chosen, [&first, &second], hashed);
         assert_eq!(lie.shares[0], truth.shares[0]);
         assert_eq!(lie.verify(&chosen).unwrap_err(), ShareError::Proof);
+    }
+}
+
+/// What trustee 1 opens by a secret that is not its own, and proves by that secret.
+fn by_another_secret(chosen: &Chosen, hand: &Hand) -> (DecryptedShare, Scalar) {
+    let (other, k) = (number(8), number(9));
+    let share = bytes(&(hand.shares[1] - hand.ephemeral * other));
+    let mut transcript = Transcript::new(DECRYPTION);
+    transcript.append(b"chosen", &chosen.id().0);
+    transcript.append_number(b"trustee", 1);
+    transcript.append(b"share", &share);
+    let commitments = [G * k, hand.ephemeral * k];
+    let e = challenge(&mut transcript, &commitments);
+    let proof = Proof {
+        commitments: commitments.each_ref().map(bytes),
+        response: (k - e * other).to_bytes(),
+    };
+    (DecryptedShare { trustee: 1, shares: BoundedVec::new(vec![share]).unwrap(), proof }, e)
+}
+
+#[test]
+fn a_proof_without_the_key_breaks_published() {
+    let sharing = group(3, 2, DH);
+    let chosen = Chosen::sum(&sharing, &[2; 32], [&verified(&sharing, 0).0]).unwrap();
+    let hand = Hand::from_wire(&dealt(&sharing, 0).0);
+    let (lie, e) = by_another_secret(&chosen, &hand);
+    let z = Scalar::from_canonical_bytes(lie.proof.response).unwrap();
+    let product = hand.shares[1] - point(&lie.shares[0]);
+    assert_eq!(hand.ephemeral * z + product * e, point(&lie.proof.commitments[1]));
+    assert_ne!(product, hand.ephemeral * scalar(1, DH), "by some secret, not by the key's");
+}
+
+#[test]
+fn a_trustee_opens_by_its_keys_secret_alone() {
+    let sharing = group(3, 2, DH);
+    let chosen = Chosen::sum(&sharing, &[2; 32], [&verified(&sharing, 0).0]).unwrap();
+    let hand = Hand::from_wire(&dealt(&sharing, 0).0);
+    let (lie, _) = by_another_secret(&chosen, &hand);
+    assert_eq!(lie.verify(&chosen).unwrap_err(), ShareError::Proof);
+}
+
+#[test]
+fn a_nonce_by_a_stuck_generator_breaks_published() {
+    let (x, k) = (scalar(1, DH), number(9));
+    let [e, f] = [number(5), number(6)];
+    let [z, y] = [e, f].map(|e| k - e * x);
+    assert_eq!((z - y) * (f - e).invert(), x, "from two proofs with one nonce");
+}
+
+#[test]
+fn a_stuck_generator_repeats_no_nonce() {
+    let proofs: Vec<_> = [DH, Scheme::Schoenmakers]
+        .into_iter()
+        .flat_map(|scheme| {
+            let sharing = group(3, 2, scheme);
+            let (deal, _) = verified(&sharing, 0);
+            [2, 3].map(|context| {
+                let chosen = Chosen::sum(&sharing, &[context; 32], [&deal]).unwrap();
+                opened(&chosen, 1).proof
+            })
+        })
+        .collect();
+    assert_ne!(proofs[0].commitments[0], proofs[1].commitments[0]);
+    assert_ne!(proofs[2].commitments[0], proofs[3].commitments[0]);
+}
+
+#[test]
+fn opened_bytes_that_are_no_canonical_point_or_scalar_are_refused() {
+    for scheme in [DH, Scheme::Schoenmakers] {
+        let sharing = group(3, 2, scheme);
+        let chosen = Chosen::sum(&sharing, &[2; 32], [&verified(&sharing, 0).0]).unwrap();
+        let mut bad = [(); 4].map(|()| opened(&chosen, 1));
+        bad[0].shares = BoundedVec::new(vec![[0xff; 32]]).unwrap();
+        bad[1].proof.commitments[0] = [0xff; 32];
+        bad[2].proof.commitments[1] = [0xff; 32];
+        bad[3].proof.response = plus_order(&bad[3].proof.response);
+        for (at, share) in bad.iter().enumerate() {
+            assert_eq!(share.verify(&chosen).unwrap_err(), ShareError::Encoding, "{at}");
+        }
     }
 }
 

@@ -281,13 +281,8 @@ fn registrations_name_whoever_stands_in_the_way() {
     unsound[2].1.key = [0xff; 32];
     assert_eq!(refused(unsound), KeysError::BadKey { culprits: vec![1, 2] });
 
-    // z + ℓ and no point for K.
     let mut unsound = members();
-    let mut carry = 1;
-    for (byte, order) in unsound[0].1.response.iter_mut().zip((-Scalar::ONE).to_bytes()) {
-        carry += u16::from(*byte) + u16::from(order);
-        (*byte, carry) = (carry.to_le_bytes()[0], carry >> 8);
-    }
+    unsound[0].1.response = plus_order(&unsound[0].1.response);
     unsound[3].1.commitment = [0xff; 32];
     assert_eq!(refused(unsound), KeysError::BadKey { culprits: vec![0, 3] });
 
