@@ -447,9 +447,8 @@ mod tests {
             let seeds = [1, 2, 3].map(|seed| Seed::from_bytes([seed; 32]));
             let owners = seeds.each_ref().map(|seed| *seed.signing_key().public());
             let secrets = seeds.map(|seed| ShareSecret::derive(&seed, scheme));
-            let members: Vec<_> = owners.iter().zip(&secrets).collect();
-            let members =
-                members.into_iter().map(|(owner, own)| (*owner, own.register(owner, &mut rng)));
+            let members = owners.iter().zip(&secrets);
+            let members = members.map(|(owner, own)| (*owner, own.register(owner, &mut rng)));
             let keys = ShareKeys::new(scheme, members.collect::<Vec<_>>()).unwrap();
             let sharing = Sharing::new([1; 32], &keys, 2).unwrap();
             let [dealer, other, _] = owners.map(|owner| owner.to_bytes());
@@ -468,7 +467,7 @@ mod tests {
                     digest(&Deal::decode(&altered).unwrap(), &dealer)
                 }));
             }
-            assert_eq!(digests.len(), 2 + places.len() + 1, "{scheme:?}, and none of no deal");
+            assert_eq!(digests.len(), 2 + places.len() + 1, "{scheme:?}: all of these, and none");
         }
     }
 

@@ -241,9 +241,16 @@ fn batch_coefficients_that_begin_anew_breaks_published() {
 fn parts_of_a_batch_have_coefficients_of_their_own() {
     let sharing = group(1, 1, DH);
     let deals: Vec<_> = parts(&sharing).iter().map(Hand::wire).collect();
-    let claims = deals.iter().enumerate().map(|(at, deal)| (dealer(at), deal));
-    for (at, verdict) in verify_all(&sharing, claims).into_iter().enumerate() {
-        let expected = [0, PART].contains(&at).then_some(DealError::Proof);
-        assert_eq!(verdict.err(), expected, "{at}");
+    let check = || {
+        let claims = deals.iter().enumerate().map(|(at, deal)| (dealer(at), deal));
+        for (at, verdict) in verify_all(&sharing, claims).into_iter().enumerate() {
+            let expected = [0, PART].contains(&at).then_some(DealError::Proof);
+            assert_eq!(verdict.err(), expected, "{at}");
+        }
+    };
+    check();
+    #[cfg(feature = "rayon")]
+    for threads in [1, 2, 3] {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(check);
     }
 }

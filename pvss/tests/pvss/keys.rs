@@ -94,7 +94,7 @@ fn each_proof_of_possession_has_a_coefficient_that_follows_from_all_of_them() {
     let [rho, sigma] = before_the_answers();
     for errors in [[Scalar::ONE, -Scalar::ONE], [sigma, -rho]] {
         let [first, second] = answered(errors).map(|(registration, _)| registration);
-        let members = [(owner(0), first), (owner(1), second), register(2, DH)];
+        let members = [(owner(0), first), (owner(1), second)];
         let refused = ShareKeys::new(DH, members).unwrap_err();
         assert_eq!(refused, KeysError::NoPossession { culprits: vec![0, 1] });
     }

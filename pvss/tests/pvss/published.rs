@@ -58,7 +58,7 @@ pub(crate) fn word(q: &[Scalar], t: usize) -> Vec<Scalar> {
         binomials.push(Scalar::ZERO);
         binomials.iter_mut().zip(shifted).for_each(|(own, left)| *own += left);
     }
-    let sign = |at: usize| if at % 2 == 0 { Scalar::ONE } else { -Scalar::ONE };
+    let sign = |at: usize| if at.is_multiple_of(2) { Scalar::ONE } else { -Scalar::ONE };
     let coefficient = |at: usize| {
         let terms = q.iter().enumerate().take(at + 1);
         terms.filter_map(|(j, q)| Some(q * sign(j) * binomials.get(at - j)? * sign(at - j))).sum()
