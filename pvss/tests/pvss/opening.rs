@@ -251,20 +251,19 @@ fn all_shares_are_in_the_hash_so_none_is_chosen_last() {
     }
 }
 
-/// What trustee 1 opens by a secret that is not its own, and proves by that secret.
-fn by_another_secret(chosen: &Chosen, hand: &Hand) -> (DecryptedShare, Scalar) {
-    let (other, k) = (number(8), number(9));
-    let share = bytes(&(hand.shares[1] - hand.ephemeral * other));
+/// What trustee 1 opens by a secret, which need not be its own, and proves by that secret and a
+/// nonce that is always the same; and the challenge.
+fn by_secret(chosen: &Chosen, hand: &Hand, x: Scalar) -> (DecryptedShare, Scalar) {
+    let k = number(9);
+    let share = bytes(&(hand.shares[1] - hand.ephemeral * x));
     let mut transcript = Transcript::new(DECRYPTION);
     transcript.append(b"chosen", &chosen.id().0);
     transcript.append_number(b"trustee", 1);
     transcript.append(b"share", &share);
     let commitments = [G * k, hand.ephemeral * k];
     let e = challenge(&mut transcript, &commitments);
-    let proof = Proof {
-        commitments: commitments.each_ref().map(bytes),
-        response: (k - e * other).to_bytes(),
-    };
+    let proof =
+        Proof { commitments: commitments.each_ref().map(bytes), response: (k - e * x).to_bytes() };
     (DecryptedShare { trustee: 1, shares: BoundedVec::new(vec![share]).unwrap(), proof }, e)
 }
 
@@ -273,7 +272,7 @@ fn a_proof_without_the_key_breaks_published() {
     let sharing = group(3, 2, DH);
     let chosen = Chosen::sum(&sharing, &[2; 32], [&verified(&sharing, 0).0]).unwrap();
     let hand = Hand::from_wire(&dealt(&sharing, 0).0);
-    let (lie, e) = by_another_secret(&chosen, &hand);
+    let (lie, e) = by_secret(&chosen, &hand, number(8));
     let z = Scalar::from_canonical_bytes(lie.proof.response).unwrap();
     let product = hand.shares[1] - point(&lie.shares[0]);
     assert_eq!(hand.ephemeral * z + product * e, point(&lie.proof.commitments[1]));
@@ -285,16 +284,23 @@ fn a_trustee_opens_by_its_keys_secret_alone() {
     let sharing = group(3, 2, DH);
     let chosen = Chosen::sum(&sharing, &[2; 32], [&verified(&sharing, 0).0]).unwrap();
     let hand = Hand::from_wire(&dealt(&sharing, 0).0);
-    let (lie, _) = by_another_secret(&chosen, &hand);
+    let (lie, _) = by_secret(&chosen, &hand, number(8));
     assert_eq!(lie.verify(&chosen).unwrap_err(), ShareError::Proof);
 }
 
 #[test]
 fn a_nonce_by_a_stuck_generator_breaks_published() {
-    let (x, k) = (scalar(1, DH), number(9));
-    let [e, f] = [number(5), number(6)];
-    let [z, y] = [e, f].map(|e| k - e * x);
-    assert_eq!((z - y) * (f - e).invert(), x, "from two proofs with one nonce");
+    let sharing = group(3, 2, DH);
+    let hand = Hand::from_wire(&dealt(&sharing, 0).0);
+    let x = scalar(1, DH);
+    let [(z, e), (y, f)] = [2, 3].map(|context| {
+        let deal = verified(&sharing, 0).0;
+        let chosen = Chosen::sum(&sharing, &[context; 32], [&deal]).unwrap();
+        let (share, e) = by_secret(&chosen, &hand, x);
+        assert!(share.verify(&chosen).is_ok());
+        (Scalar::from_canonical_bytes(share.proof.response).unwrap(), e)
+    });
+    assert_eq!((z - y) * (f - e).invert(), x, "the secret, from two proofs with one nonce");
 }
 
 #[test]
