@@ -220,16 +220,16 @@ fn batch_coefficients_follow_from_every_byte_of_every_deal() {
 /// How many deals, at most, a batch sums up by one stream of coefficients.
 const PART: usize = 128;
 
-/// A part of a batch and one deal more, of which the first and the last are wrong by G and by −G.
-fn parts(sharing: &Sharing) -> Vec<Hand> {
-    let error = |at| number(i64::from(at == 0) - i64::from(at == PART));
+/// A part of a batch and one deal more. The last is wrong by −G, and the first by so much of G.
+fn parts(sharing: &Sharing, first: i64) -> Vec<Hand> {
+    let error = |at| number(if at == 0 { first } else { -i64::from(at == PART) });
     (0..=PART).map(|at| to_one(sharing, at, error(at))).collect()
 }
 
 #[test]
 fn batch_coefficients_that_begin_anew_breaks_published() {
     let sharing = group(1, 1, DH);
-    let hands = parts(&sharing);
+    let hands = parts(&sharing, 1);
     let errors = [0, PART].map(|at| hands[at].checked(whole(&sharing, &dealer(at)), 1, &xs(1)));
     let [rho, sigma, ..] = drawn(Hash::new(SHARE_BATCH));
     assert!(!errors[0][0].is_identity());
@@ -240,17 +240,19 @@ fn batch_coefficients_that_begin_anew_breaks_published() {
 #[test]
 fn parts_of_a_batch_have_coefficients_of_their_own() {
     let sharing = group(1, 1, DH);
-    let deals: Vec<_> = parts(&sharing).iter().map(Hand::wire).collect();
-    let check = || {
-        let claims = deals.iter().enumerate().map(|(at, deal)| (dealer(at), deal));
-        for (at, verdict) in verify_all(&sharing, claims).into_iter().enumerate() {
-            let expected = [0, PART].contains(&at).then_some(DealError::Proof);
-            assert_eq!(verdict.err(), expected, "{at}");
+    for first in [1, 0] {
+        let deals: Vec<_> = parts(&sharing, first).iter().map(Hand::wire).collect();
+        let check = || {
+            let claims = deals.iter().enumerate().map(|(at, deal)| (dealer(at), deal));
+            for (at, verdict) in verify_all(&sharing, claims).into_iter().enumerate() {
+                let wrong = at == PART || (at == 0 && first != 0);
+                assert_eq!(verdict.err(), wrong.then_some(DealError::Proof), "{at}");
+            }
+        };
+        check();
+        #[cfg(feature = "rayon")]
+        for threads in [1, 2, 3] {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(check);
         }
-    };
-    check();
-    #[cfg(feature = "rayon")]
-    for threads in [1, 2, 3] {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(check);
     }
 }
