@@ -417,7 +417,14 @@ impl fmt::Debug for VerifiedDeal {
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeSet;
+
+    use cosi::{keys::Seed, wire::Wire};
+    use curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED;
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
     use super::*;
+    use crate::keys::ShareKeys;
 
     #[test]
     fn as_many_products_as_are_summed_up_fit() {
@@ -425,6 +432,43 @@ mod tests {
         let mut sum = Wide::default();
         (0..SUMMANDS).for_each(|_| sum.add_product(&largest, &largest));
         assert_eq!(sum.reduce(), Scalar::from(128_u8));
+    }
+
+    /// The coefficients of a batch follow from it, and the name of a choice.
+    #[test]
+    fn a_digest_follows_from_the_dealer_and_every_point_and_scalar_of_a_deal() {
+        // Where they stand in a deal to three, of whom two reconstruct.
+        let dhpvss: Vec<_> = iter::once(1).chain((0..6).map(|at| 37 + 32 * at)).collect();
+        let coefficients = (0..6).map(|at| 5 + 32 * at);
+        let schoenmakers = coefficients.chain((0..6).map(|at| 201 + 32 * at)).collect();
+        let schemes = [(Scheme::Dhpvss, dhpvss), (Scheme::Schoenmakers, schoenmakers)];
+        for (scheme, places) in schemes {
+            let mut rng = ChaCha20Rng::seed_from_u64(7);
+            let seeds = [1, 2, 3].map(|seed| Seed::from_bytes([seed; 32]));
+            let owners = seeds.each_ref().map(|seed| *seed.signing_key().public());
+            let secrets = seeds.map(|seed| ShareSecret::derive(&seed, scheme));
+            let members = owners.iter().zip(&secrets);
+            let members = members.map(|(owner, own)| (*owner, own.register(owner, &mut rng)));
+            let keys = ShareKeys::new(scheme, members.collect::<Vec<_>>()).unwrap();
+            let sharing = Sharing::new([1; 32], &keys, 2).unwrap();
+            let [dealer, other, _] = owners.map(|owner| owner.to_bytes());
+            let (dealt, _) = deal(&sharing, &dealer, &secrets[0], &mut rng);
+            let digest = |deal: &Deal, dealer: &PublicKeyBytes| {
+                Decoded::new((&sharing, *dealer, deal)).ok().map(|deal| deal.digest)
+            };
+            let mut digests = BTreeSet::from([digest(&dealt, &dealer), digest(&dealt, &other)]);
+            let bytes = dealt.encode();
+            assert_eq!(places.last(), Some(&(bytes.len() - 32)));
+            for at in &places {
+                // The one is no scalar, and the other no point.
+                let values = [RISTRETTO_BASEPOINT_COMPRESSED.to_bytes(), Scalar::ONE.to_bytes()];
+                digests.extend(values.iter().map(|value| {
+                    let altered = [&bytes[..*at], value, &bytes[at + 32..]].concat();
+                    digest(&Deal::decode(&altered).unwrap(), &dealer)
+                }));
+            }
+            assert_eq!(digests.len(), 2 + places.len() + 1, "{scheme:?}: all of these, and none");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub enum Scheme {
     /// DHPVSS (Cascudo, David, Garms and Konring 2022): one proof a deal.
     #[default]
     Dhpvss,
-    /// Schoenmakers (1999): one proof a share.
+    /// Schoenmakers (1999): a commitment and a response for each coefficient of the polynomial.
     Schoenmakers,
 }
 

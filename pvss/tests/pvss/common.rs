@@ -102,3 +102,14 @@ pub(crate) fn scalar(number: usize, scheme: Scheme) -> Scalar {
     assert_eq!(bytes(&RistrettoPoint::mul_base(&x)), registered);
     x
 }
+
+/// z + ℓ, the same number in bytes that are not canonical.
+pub(crate) fn plus_order(z: &[u8; 32]) -> [u8; 32] {
+    let (mut sum, mut carry) = (*z, 1);
+    for (byte, order) in sum.iter_mut().zip((-Scalar::ONE).to_bytes()) {
+        carry += u16::from(*byte) + u16::from(order);
+        (*byte, carry) = (carry.to_le_bytes()[0], carry >> 8);
+    }
+    assert_eq!(Scalar::from_bytes_mod_order(sum).to_bytes(), *z);
+    sum
+}

@@ -237,7 +237,8 @@ fn a_batch_gives_every_deal_its_own_verdict() {
 
 #[test]
 fn a_deal_of_every_size_verifies_and_the_slow_sizes_are_split_alike() {
-    let sizes = [(1, 1), (2, 1), (33, 12), (64, 22), (90, 90), (MAX_TRUSTEES, 3)];
+    let most = MAX_TRUSTEES;
+    let sizes = [(1, 1), (2, 1), (33, 12), (64, 22), (90, 90), (most, 3), (most, most - 1)];
     let sizes = sizes.iter().flat_map(|size| SCHEMES.map(|scheme| (size, scheme)));
     for ((n, t), scheme) in sizes {
         let sharing = group(*n, *t, scheme);
@@ -263,8 +264,10 @@ fn thresholds_and_sizes_out_of_range_make_no_sharing() {
     let many = crate::common::keys(MAX_TRUSTEES + 1, Scheme::Dhpvss);
     assert_eq!(Sharing::new([1; 32], &many, 2), Err(SharingError::Size));
     let (deal, _) = dealt(&group(3, 2, Scheme::Dhpvss), 0);
-    let four = group(4, 2, Scheme::Dhpvss);
-    assert_eq!(deal.verify(&four, &dealer(0)).unwrap_err(), DealError::Size);
+    for n in [2, 4] {
+        let other = group(n, 2, Scheme::Dhpvss);
+        assert_eq!(deal.verify(&other, &dealer(0)).unwrap_err(), DealError::Size);
+    }
     let others = group(3, 2, Scheme::Schoenmakers);
     assert_eq!(deal.verify(&others, &dealer(0)).unwrap_err(), DealError::Scheme);
 }
@@ -279,9 +282,21 @@ fn registrations_name_whoever_stands_in_the_way() {
     unsound[2].1.key = [0xff; 32];
     assert_eq!(refused(unsound), KeysError::BadKey { culprits: vec![1, 2] });
 
+    let mut unsound = members();
+    unsound[0].1.response = plus_order(&unsound[0].1.response);
+    unsound[3].1.commitment = [0xff; 32];
+    assert_eq!(refused(unsound), KeysError::BadKey { culprits: vec![0, 3] });
+
     let mut twice = members();
     twice[3] = (owner(3), own(0, Scheme::Dhpvss).register(&owner(3), &mut rng(1)));
     assert_eq!(refused(twice), KeysError::Duplicate { culprits: vec![3] });
+
+    let mut two_keys = members();
+    two_keys[3] = (owner(1), own(3, Scheme::Dhpvss).register(&owner(1), &mut rng(1)));
+    assert_eq!(refused(two_keys), KeysError::Duplicate { culprits: vec![3] });
+
+    let endless = core::iter::repeat(register(0, Scheme::Dhpvss));
+    assert_eq!(ShareKeys::new(Scheme::Dhpvss, endless).unwrap_err(), KeysError::Size);
 
     let mut anothers = members();
     anothers[2].0 = owner(5);
@@ -343,6 +358,18 @@ fn deals_are_opened_together_only_within_one_sharing_and_once_a_dealer() {
 }
 
 #[test]
+fn at_most_256_deals_are_opened_one_by_one() {
+    let sharing = group(1, 1, Scheme::Dhpvss);
+    let deals: Vec<_> = (0..=MAX_TRUSTEES).map(|number| verified(&sharing, number).0).collect();
+    let most = Chosen::each(&sharing, &[2; 32], &deals[1..]).unwrap();
+    assert!(opened(&most, 0).verify(&most).is_ok());
+    let more = Chosen::each(&sharing, &[2; 32], &deals);
+    assert_eq!(more.unwrap_err(), ChosenError::Size);
+    let sum = Chosen::sum(&sharing, &[2; 32], &deals).unwrap();
+    assert!(opened(&sum, 0).verify(&sum).is_ok());
+}
+
+#[test]
 fn a_trustee_opens_one_choice_even_after_a_crash() {
     let sharing = group(3, 2, Scheme::Dhpvss);
     let (first, second) = (verified(&sharing, 0).0, verified(&sharing, 1).0);
@@ -351,6 +378,7 @@ fn a_trustee_opens_one_choice_even_after_a_crash() {
     let mut before = trustee(&sharing, 1);
     let share = before.decrypt(&both, &mut rng(1)).unwrap();
     let mut after = trustee(&sharing, 1).resume(before.opened().unwrap());
+    assert_eq!(after.decrypt(&each, &mut rng(2)), Err(TrusteeError::Opened));
     assert_eq!(after.decrypt(&both, &mut rng(2)).unwrap().shares, share.shares);
     assert_eq!(after.decrypt(&each, &mut rng(2)), Err(TrusteeError::Opened));
 
@@ -377,6 +405,29 @@ fn a_stuck_generator_repeats_no_mask() {
     for (at, other) in others.iter().enumerate() {
         assert_ne!(*other, mask(&sharing, 0), "{at}");
     }
+    // What the generator gives is no secret then. The dealer's share secret is.
+    let another = deal(&sharing, &dealer(0), &own(1, Scheme::Dhpvss), &mut rng(7)).0;
+    assert_ne!(bytes(&encrypted(&another).0), mask(&sharing, 0));
+}
+
+#[test]
+fn each_secret_of_a_deal_is_another() {
+    let all = |points: Vec<[u8; 32]>| {
+        let distinct: std::collections::BTreeSet<_> = points.iter().collect();
+        assert_eq!(distinct.len(), points.len());
+    };
+    // [a_0]G, [a_1]G, [δ]G and [w]G; with two of them alike, anybody would have the secret.
+    let sharing = group(2, 2, Scheme::Dhpvss);
+    let (dealt_points, secret) = dealt(&sharing, 0);
+    let (d, c) = encrypted(&dealt_points);
+    let [first, second] = [0, 1].map(|i| c[i] - d * scalar(i, Scheme::Dhpvss));
+    let Deal::Dhpvss(deal) = &dealt_points else { panic!("by DHPVSS") };
+    all(vec![*secret.to_bytes(), bytes(&(second - first)), bytes(&d), deal.commitments[0]]);
+    // [a_k]H and [r_k]H.
+    let Deal::Schoenmakers(deal) = dealt(&group(3, 3, Scheme::Schoenmakers), 0).0 else {
+        panic!("by Schoenmakers")
+    };
+    all(deal.coefficients.iter().flat_map(|of| [of.committed, of.nonce]).collect());
 }
 
 #[test]
