@@ -484,6 +484,35 @@ fn one_server_fills_no_quorum() {
     assert_eq!(table.events, [Event::Aborted(Abort::Acknowledgements { have: 1, need: 3 })]);
 }
 
+/// Who gave a part is not asked for it again while others are waited for.
+#[test]
+fn who_answered_in_a_round_is_not_asked_again() {
+    let world = world(7, 4);
+    let (mut table, shown) = chosen(&world);
+    let silent = |from, reply| (![2, 4, 5].contains(&from)).then_some(reply);
+    assert_eq!(table.carry(shown, silent), []);
+    for _ in 0..2 {
+        let again = table.wait();
+        assert_eq!(asked(&again), (Some(0), vec![2, 4, 5], vec![]));
+        assert!(again.iter().all(|(_, message)| matches!(message, Message::Choice(_))));
+    }
+}
+
+/// Two servers that give a part and a signature each are no quorum of four, and begin no grace.
+#[test]
+fn who_gives_a_part_and_a_signature_is_heard_once() {
+    let world = world(4, 4);
+    let (mut table, shown) = chosen(&world);
+    let id = statement(&shown);
+    for (to, message) in shown.into_iter().take(2) {
+        let both = [message, Message::Ask(id, Ask::Single)];
+        for said in both.map(|message| table.reply(to, message)) {
+            assert_eq!(table.hear(to, said), []);
+        }
+    }
+    assert_eq!(table.client.next_timeout(), Some(table.now.after(crate::table::RETRY)));
+}
+
 fn statement(shown: &Asked) -> randhound::StatementId {
     let Message::Choice(shown) = &shown[0].1 else { panic!() };
     shown.statement.what.id()
