@@ -417,6 +417,30 @@ fn a_long_certificate_shown_to_all_is_relayed_once_a_group() {
     assert_eq!(relays, expected);
 }
 
+/// Strangers have nobody do their work for them, and a short certificate goes to everybody anyway.
+#[test]
+fn only_the_clients_long_certificate_is_relayed() {
+    let world = world(8, 4);
+    let told = |table: &mut Table<'_>, decided: Asked, from| {
+        for (to, decision) in decided {
+            let said = table.tell(from, to, decision);
+            assert!(matches!(said[..], [(_, Message::Opened(_))]), "{said:?}");
+        }
+    };
+    let (mut table, shown) = chosen(&world);
+    let short = table.deliver(shown);
+    assert!(matches!(table.certificate(), Some(Certificate::Collective(_))));
+    told(&mut table, short, Peer::Client);
+    // All of those whom the client shows it would relay the long one.
+    for from in [Peer::Guest(1), Peer::Server(world.index(3))] {
+        let (mut table, _) = chosen(&world);
+        let shown = table.restart_client();
+        let long = table.deliver(shown);
+        assert_eq!(long.len(), 2);
+        told(&mut table, long, from);
+    }
+}
+
 #[test]
 fn words_for_another_statement_and_forged_ones_are_named() {
     let world = world(4, 4);

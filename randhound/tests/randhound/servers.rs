@@ -3,7 +3,7 @@
 use cosi::{
     Certificate, Statement as _,
     certificate::sign,
-    machine::{Cx, FaultKind, Time},
+    machine::{Cx, FaultKind, Time, To},
     mask::Mask,
     wire::BoundedVec,
 };
@@ -374,6 +374,37 @@ fn a_machine_refuses_keys_and_records_that_are_not_its_own() {
     let records = [client::Record::Started, record];
     let refused = Client::restore(world.client_setup(), records, &mut cx).unwrap_err();
     assert_eq!(refused, client::SetupError::Foreign);
+}
+
+/// It acknowledges by itself, since its pairs are lost; and what it opened is in its journal with
+/// the deals that it had from I2.
+#[test]
+fn a_restored_server_says_its_last_word_again() {
+    let world = world(4, 4);
+    let mut server = world.server(0);
+    let (statement, certificate, deals) = decided(&world);
+    let config = world.session().config().clone();
+    let shown = Message::Choice(world.shown(statement.clone(), &deals, 0));
+    let decision =
+        Decision { config, statement: statement.clone(), certificate, deals: Deals::default() };
+    let mut records = Vec::new();
+    let mut rng = rng(6);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    for message in [invitation(&world), shown, Message::Decision(decision)] {
+        let (said, recorded, _) = hand(&mut server, Peer::Client, message);
+        records.extend(recorded);
+        let (_, step) = Server::restore(world.server_setup(0), records.clone(), &mut cx).unwrap();
+        let again = released(step).messages;
+        let [(to, again)] = &again[..] else { panic!("{again:?}") };
+        assert_eq!(*to, To::One(Peer::Client));
+        // The pair that is offered beside a deal is another one.
+        match (again, &said[0]) {
+            (Message::Dealing(again, _), Message::Dealing(said, _)) => assert_eq!(again, said),
+            (again, said) => assert_eq!(again, said),
+        }
+    }
+    let [.., server::Record::Opened(decision, _)] = &records[..] else { panic!() };
+    assert_eq!((&decision.statement, &decision.deals), (&statement, &deals[0]));
 }
 
 /// Which of two deals, statements or shares was sent, a journal that holds both does not tell.
