@@ -4,6 +4,7 @@ use cosi::{
     Certificate, Policy, Statement as _,
     machine::{Cx, FaultKind, Time},
     mask::Mask,
+    nonce::NonceId,
     round::{Asking, Offer, Question},
 };
 use randhound::{
@@ -271,6 +272,37 @@ fn an_offer_of_no_points_is_named_and_its_server_signs_alone() {
     assert_eq!(finish(&mut table, decided), (false, vec![0, 1, 2]));
 }
 
+/// A server that spoils its offer leaves too few, and the time of who comes after it begins anew.
+#[test]
+fn the_grace_for_stragglers_begins_with_a_quorum_of_offers() {
+    let world = world(7, 7);
+    let mut table = Table::new(&world);
+    let invited = table.start();
+    let mut dealt: Vec<_> =
+        invited.into_iter().map(|(to, message)| (to, table.reply(to, message))).collect();
+    let (last, straggler) = (dealt.pop().unwrap(), dealt.pop().unwrap());
+    let spoiled = dealt.last().cloned().unwrap();
+    for (from, message) in dealt {
+        assert_eq!(table.hear(from, message), []);
+    }
+    let begun = table.now;
+    let grace = world.client_setup().grace;
+    assert_eq!(table.client.next_timeout(), Some(begun.after(grace)), "five of seven");
+    let Message::Dealing(said, offer) = spoiled.1 else { panic!() };
+    let mut nowhere = [0; 32];
+    nowhere[0] = 2;
+    let nonce = NonceId([0; 16]);
+    assert_ne!(offer.nonce, nonce);
+    let offer = Offer { nonce, points: [nowhere; 2] };
+    assert_eq!(table.hear(spoiled.0, Message::Dealing(said, offer)), []);
+    assert_eq!(table.client.next_timeout(), Some(begun.after(crate::table::RETRY)));
+    table.wait();
+    assert_eq!(table.hear(straggler.0, straggler.1), []);
+    assert_eq!(table.client.next_timeout(), Some(table.now.after(grace)));
+    let shown = table.hear(last.0, last.1);
+    assert_eq!(asked(&shown), (Some(0), vec![0, 1, 2, 3, 5, 6], vec![4]));
+}
+
 /// A quorum is heard, but no quorum of those who were asked for parts.
 #[test]
 fn parts_and_signatures_are_never_counted_together() {
@@ -389,6 +421,26 @@ fn a_long_certificate_is_relayed_and_a_silent_relay_is_got_around() {
     assert_eq!(table.deliver(replies), []);
     assert!(matches!(table.events[..], [Event::Finished(..)]));
     assert_eq!(table.faults, []);
+}
+
+/// Who did not sign has no deals from I2 and would have to be given them, and may be silent.
+#[test]
+fn a_long_certificate_goes_to_who_signed_it() {
+    let world = world(8, 4);
+    let (mut table, _) = chosen(&world);
+    let session = world.session();
+    let firsts = [0, 1].map(|group| session.groups().members(group).unwrap()[0].get());
+    let shown = table.restart_client();
+    let decided = table.carry(shown, |from, reply| (!firsts.contains(&from)).then_some(reply));
+    let seconds = [0, 1].map(|group| session.groups().members(group).unwrap()[1].get());
+    let relays: Vec<u16> = decided.iter().map(|(to, _)| *to).collect();
+    assert_eq!(relays, seconds);
+    for (relay, decision) in decided {
+        let relayed = table.tell(Peer::Client, relay, decision);
+        let relayed = relayed.into_iter().filter(|(to, _)| *to != Peer::Client);
+        let first = firsts.map(|at| Peer::Server(world.index(at)));
+        assert!(relayed.map(|(to, _)| to).any(|to| first.contains(&to)));
+    }
 }
 
 /// A client that shows every server a long certificate, or is made to by a silent relay, has one
