@@ -419,7 +419,9 @@ impl Client {
                 self.certified(certificate);
             }
             // Without its choice, a client would make another, whose two signatures convict it.
-            _ => return Err(SetupError::Foreign),
+            (Record::Started | Record::Chosen(..) | Record::Certified(_), _) => {
+                return Err(SetupError::Foreign);
+            }
         }
         Ok(())
     }

@@ -126,10 +126,13 @@ impl<A: Attests<Statement>> Publication<A> {
         if committee.roster().id() != roster {
             return Err(PublicationError::Roster);
         }
-        self.transcript.verify(&committee, &terms).map_err(|error| match error {
+        self.transcript.verify(&committee, &terms).map_err(|error| {
             // These terms are the file's, and no verifier's own.
-            TranscriptError::Session(why) => PublicationError::Config(why),
-            error => PublicationError::Transcript(error),
+            if let TranscriptError::Session(why) = error {
+                PublicationError::Config(why)
+            } else {
+                PublicationError::Transcript(error)
+            }
         })
     }
 }
