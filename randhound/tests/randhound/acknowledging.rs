@@ -595,7 +595,7 @@ fn statement(shown: &Asked) -> randhound::StatementId {
 }
 
 /// I2 to one server, and what it is asked.
-fn part_of(shown: &Asked, at: u16) -> (Message, u8, Question, cosi::nonce::NonceId) {
+fn part_of(shown: &Asked, at: u16) -> (Message, u8, Question, NonceId) {
     let (_, message) = shown.iter().find(|(to, _)| *to == at).unwrap().clone();
     let Ask::Part { attempt, question, nonce } = ask(&message).clone() else { panic!() };
     (message, attempt, question, nonce)

@@ -157,9 +157,15 @@ fn two_sets_of_commitments_make_one_secret_or_none() {
 fn two_sets_of_commitments_frame_nobody() {
     let roster = roster(4);
     let other = polynomial(3, 4);
+    // Server 1 hears first what server 0 discloses.
+    let mut disclosed = false;
     let corrupt = move |from: u16, to: u16, message: Message| match (from, to, &message) {
         (3, 0, Message::Deal(_)) => vec![deal(&other, to)],
         (3, 0, Message::Votes(_)) => vec![message, Message::Commitments(3, commit(&other))],
+        (_, 1, Message::Disclosed(..)) => {
+            disclosed |= from == 0;
+            if disclosed { vec![message] } else { vec![] }
+        }
         _ => vec![message],
     };
     let mut net = Net::with(&roster, 1, Box::new(corrupt));
