@@ -135,8 +135,9 @@ pub enum SetupError {
     /// The key is not the one that the terms name.
     #[error("the key is not that of the session's client; give the one in the terms")]
     Key,
-    /// The records are of another session, or do not verify in this one.
-    #[error("the records are of another session; restore each session from its own journal")]
+    /// The records are of another session, do not verify in this one, or are not in the order of
+    /// writing.
+    #[error("the records are of another session or out of order; give its own journal, whole")]
     Foreign,
 }
 
@@ -407,14 +408,20 @@ impl Client {
     }
 
     fn replay(&mut self, record: Record) -> Result<(), SetupError> {
-        match record {
-            Record::Started => self.state = self.dealing(),
-            Record::Chosen(choice, deals) => {
+        match (record, &self.state) {
+            (Record::Started, State::Idle) => self.state = self.dealing(),
+            (Record::Chosen(choice, deals), State::Dealing(_)) => {
                 let plan = Plan::restore(&self.setup.session, choice, deals);
                 let plan = plan.ok_or(SetupError::Foreign)?;
                 self.state = State::Acknowledging(plan, Acknowledging::individual());
             }
-            Record::Certified(certificate) => self.certified(certificate),
+            (Record::Certified(certificate), State::Acknowledging(..)) => {
+                self.certified(certificate);
+            }
+            // Without its choice, a client would make another, whose two signatures convict it.
+            (Record::Started | Record::Chosen(..) | Record::Certified(_), _) => {
+                return Err(SetupError::Foreign);
+            }
         }
         Ok(())
     }

@@ -394,21 +394,29 @@ impl Server {
         let id = self.session().id();
         match record {
             Record::Dealt(dealt)
-                if dealt.what.session == id && dealt.what.dealer == self.seat.index.get() =>
+                if self.dealt.is_none()
+                    && dealt.what.session == id
+                    && dealt.what.dealer == self.seat.index.get() =>
             {
                 self.dealt = Some(dealt);
             }
-            Record::Acknowledged(choice, deals, fragment) => {
+            Record::Acknowledged(choice, deals, fragment) if self.acknowledged.is_none() => {
                 let known = self.check_shown(choice, deals, fragment).ok_or(SetupError::Foreign)?;
                 self.acknowledged = Some(known);
             }
             Record::Opened(decision, opened)
-                if decision.statement.session == id && self.seat.is_own(&opened) =>
+                if self.opened.is_none()
+                    && decision.statement.session == id
+                    && decision.statement.id() == opened.statement
+                    && self.seat.is_own(&opened) =>
             {
                 self.decided = Some((decision.statement, decision.certificate));
                 self.opened = Some(opened);
             }
-            Record::Dealt(_) | Record::Opened(..) => return Err(SetupError::Foreign),
+            // A second record of a kind is none that this server wrote.
+            Record::Dealt(_) | Record::Acknowledged(..) | Record::Opened(..) => {
+                return Err(SetupError::Foreign);
+            }
         }
         Ok(())
     }

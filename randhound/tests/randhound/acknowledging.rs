@@ -4,6 +4,7 @@ use cosi::{
     Certificate, Policy, Statement as _,
     machine::{Cx, FaultKind, Time},
     mask::Mask,
+    nonce::NonceId,
     round::{Asking, Offer, Question},
 };
 use randhound::{
@@ -271,6 +272,37 @@ fn an_offer_of_no_points_is_named_and_its_server_signs_alone() {
     assert_eq!(finish(&mut table, decided), (false, vec![0, 1, 2]));
 }
 
+/// A server that spoils its offer leaves too few, and the time of who comes after it begins anew.
+#[test]
+fn the_grace_for_stragglers_begins_with_a_quorum_of_offers() {
+    let world = world(7, 7);
+    let mut table = Table::new(&world);
+    let invited = table.start();
+    let mut dealt: Vec<_> =
+        invited.into_iter().map(|(to, message)| (to, table.reply(to, message))).collect();
+    let (last, straggler) = (dealt.pop().unwrap(), dealt.pop().unwrap());
+    let spoiled = dealt.last().cloned().unwrap();
+    for (from, message) in dealt {
+        assert_eq!(table.hear(from, message), []);
+    }
+    let begun = table.now;
+    let grace = world.client_setup().grace;
+    assert_eq!(table.client.next_timeout(), Some(begun.after(grace)), "five of seven");
+    let Message::Dealing(said, offer) = spoiled.1 else { panic!() };
+    let mut nowhere = [0; 32];
+    nowhere[0] = 2;
+    let nonce = NonceId([0; 16]);
+    assert_ne!(offer.nonce, nonce);
+    let offer = Offer { nonce, points: [nowhere; 2] };
+    assert_eq!(table.hear(spoiled.0, Message::Dealing(said, offer)), []);
+    assert_eq!(table.client.next_timeout(), Some(begun.after(crate::table::RETRY)));
+    table.wait();
+    assert_eq!(table.hear(straggler.0, straggler.1), []);
+    assert_eq!(table.client.next_timeout(), Some(table.now.after(grace)));
+    let shown = table.hear(last.0, last.1);
+    assert_eq!(asked(&shown), (Some(0), vec![0, 1, 2, 3, 5, 6], vec![4]));
+}
+
 /// A quorum is heard, but no quorum of those who were asked for parts.
 #[test]
 fn parts_and_signatures_are_never_counted_together() {
@@ -391,6 +423,26 @@ fn a_long_certificate_is_relayed_and_a_silent_relay_is_got_around() {
     assert_eq!(table.faults, []);
 }
 
+/// Who did not sign has no deals from I2 and would have to be given them, and may be silent.
+#[test]
+fn a_long_certificate_goes_to_who_signed_it() {
+    let world = world(8, 4);
+    let (mut table, _) = chosen(&world);
+    let session = world.session();
+    let firsts = [0, 1].map(|group| session.groups().members(group).unwrap()[0].get());
+    let shown = table.restart_client();
+    let decided = table.carry(shown, |from, reply| (!firsts.contains(&from)).then_some(reply));
+    let seconds = [0, 1].map(|group| session.groups().members(group).unwrap()[1].get());
+    let relays: Vec<u16> = decided.iter().map(|(to, _)| *to).collect();
+    assert_eq!(relays, seconds);
+    for (relay, decision) in decided {
+        let relayed = table.tell(Peer::Client, relay, decision);
+        let relayed = relayed.into_iter().filter(|(to, _)| *to != Peer::Client);
+        let first = firsts.map(|at| Peer::Server(world.index(at)));
+        assert!(relayed.map(|(to, _)| to).any(|to| first.contains(&to)));
+    }
+}
+
 /// A client that shows every server a long certificate, or is made to by a silent relay, has one
 /// server a group pass it on, not each to each.
 #[test]
@@ -415,6 +467,30 @@ fn a_long_certificate_shown_to_all_is_relayed_once_a_group() {
     let mut expected: Vec<u16> = decided.iter().map(|(to, _)| *to).collect();
     expected.sort_unstable();
     assert_eq!(relays, expected);
+}
+
+/// Strangers have nobody do their work for them, and a short certificate goes to everybody anyway.
+#[test]
+fn only_the_clients_long_certificate_is_relayed() {
+    let world = world(8, 4);
+    let told = |table: &mut Table<'_>, decided: Asked, from| {
+        for (to, decision) in decided {
+            let said = table.tell(from, to, decision);
+            assert!(matches!(said[..], [(_, Message::Opened(_))]), "{said:?}");
+        }
+    };
+    let (mut table, shown) = chosen(&world);
+    let short = table.deliver(shown);
+    assert!(matches!(table.certificate(), Some(Certificate::Collective(_))));
+    told(&mut table, short, Peer::Client);
+    // All of those whom the client shows it would relay the long one.
+    for from in [Peer::Guest(1), Peer::Server(world.index(3))] {
+        let (mut table, _) = chosen(&world);
+        let shown = table.restart_client();
+        let long = table.deliver(shown);
+        assert_eq!(long.len(), 2);
+        told(&mut table, long, from);
+    }
 }
 
 #[test]
@@ -484,13 +560,42 @@ fn one_server_fills_no_quorum() {
     assert_eq!(table.events, [Event::Aborted(Abort::Acknowledgements { have: 1, need: 3 })]);
 }
 
+/// Who gave a part is not asked for it again while others are waited for.
+#[test]
+fn who_answered_in_a_round_is_not_asked_again() {
+    let world = world(7, 4);
+    let (mut table, shown) = chosen(&world);
+    let silent = |from, reply| (![2, 4, 5].contains(&from)).then_some(reply);
+    assert_eq!(table.carry(shown, silent), []);
+    for _ in 0..2 {
+        let again = table.wait();
+        assert_eq!(asked(&again), (Some(0), vec![2, 4, 5], vec![]));
+        assert!(again.iter().all(|(_, message)| matches!(message, Message::Choice(_))));
+    }
+}
+
+/// Two servers that give a part and a signature each are no quorum of four, and begin no grace.
+#[test]
+fn who_gives_a_part_and_a_signature_is_heard_once() {
+    let world = world(4, 4);
+    let (mut table, shown) = chosen(&world);
+    let id = statement(&shown);
+    for (to, message) in shown.into_iter().take(2) {
+        let both = [message, Message::Ask(id, Ask::Single)];
+        for said in both.map(|message| table.reply(to, message)) {
+            assert_eq!(table.hear(to, said), []);
+        }
+    }
+    assert_eq!(table.client.next_timeout(), Some(table.now.after(crate::table::RETRY)));
+}
+
 fn statement(shown: &Asked) -> randhound::StatementId {
     let Message::Choice(shown) = &shown[0].1 else { panic!() };
     shown.statement.what.id()
 }
 
 /// I2 to one server, and what it is asked.
-fn part_of(shown: &Asked, at: u16) -> (Message, u8, Question, cosi::nonce::NonceId) {
+fn part_of(shown: &Asked, at: u16) -> (Message, u8, Question, NonceId) {
     let (_, message) = shown.iter().find(|(to, _)| *to == at).unwrap().clone();
     let Ask::Part { attempt, question, nonce } = ask(&message).clone() else { panic!() };
     (message, attempt, question, nonce)

@@ -66,6 +66,31 @@ fn a_client_keeps_to_the_choice_that_it_recorded() {
     assert!(again.iter().all(|shown| shown.statement == choice));
 }
 
+/// A client whose journal lost its choice would make another one, and sign both.
+#[test]
+fn a_journal_with_a_gap_is_refused() {
+    let world = world(4, 4);
+    let mut table = Table::new(&world);
+    let mut asked = table.start();
+    while table.events.is_empty() {
+        asked = table.deliver(asked);
+    }
+    let whole = &table.records;
+    assert_eq!(whole.len(), 3);
+    let mut rng = rng(1);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let mut restore = |of: &[usize]| {
+        let records = of.iter().map(|at| whole[*at].clone());
+        Client::restore(world.client_setup(), records, &mut cx).map(drop)
+    };
+    for of in [&[][..], &[0], &[0, 1], &[0, 1, 2]] {
+        assert_eq!(restore(of), Ok(()), "{of:?}");
+    }
+    for of in [&[0, 2][..], &[1], &[2], &[1, 2], &[0, 1, 0], &[0, 0], &[0, 1, 1], &[0, 1, 2, 1]] {
+        assert_eq!(restore(of), Err(client::SetupError::Foreign), "{of:?}");
+    }
+}
+
 #[test]
 fn servers_answer_for_themselves() {
     let world = world(4, 4);

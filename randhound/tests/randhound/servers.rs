@@ -3,7 +3,7 @@
 use cosi::{
     Certificate, Statement as _,
     certificate::sign,
-    machine::{Cx, FaultKind, Time},
+    machine::{Cx, FaultKind, Time, To},
     mask::Mask,
     wire::BoundedVec,
 };
@@ -371,8 +371,68 @@ fn a_machine_refuses_keys_and_records_that_are_not_its_own() {
     statement.session.0[0] ^= 1;
     let choice = ByClient::new(&world.client, statement);
     let record = client::Record::Chosen(choice, BoundedVec::new(deals).unwrap());
-    let refused = Client::restore(world.client_setup(), [record], &mut cx).unwrap_err();
+    let records = [client::Record::Started, record];
+    let refused = Client::restore(world.client_setup(), records, &mut cx).unwrap_err();
     assert_eq!(refused, client::SetupError::Foreign);
+}
+
+/// It acknowledges by itself, since its pairs are lost; and what it opened is in its journal with
+/// the deals that it had from I2.
+#[test]
+fn a_restored_server_says_its_last_word_again() {
+    let world = world(4, 4);
+    let mut server = world.server(0);
+    let (statement, certificate, deals) = decided(&world);
+    let config = world.session().config().clone();
+    let shown = Message::Choice(world.shown(statement.clone(), &deals, 0));
+    let decision =
+        Decision { config, statement: statement.clone(), certificate, deals: Deals::default() };
+    let mut records = Vec::new();
+    let mut rng = rng(6);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    for message in [invitation(&world), shown, Message::Decision(decision)] {
+        let (said, recorded, _) = hand(&mut server, Peer::Client, message);
+        records.extend(recorded);
+        let (_, step) = Server::restore(world.server_setup(0), records.clone(), &mut cx).unwrap();
+        let again = released(step).messages;
+        let [(to, again)] = &again[..] else { panic!("{again:?}") };
+        assert_eq!(*to, To::One(Peer::Client));
+        // The pair that is offered beside a deal is another one.
+        match (again, &said[0]) {
+            (Message::Dealing(again, _), Message::Dealing(said, _)) => assert_eq!(again, said),
+            (again, said) => assert_eq!(again, said),
+        }
+    }
+    let [.., server::Record::Opened(decision, _)] = &records[..] else { panic!() };
+    assert_eq!((&decision.statement, &decision.deals), (&statement, &deals[0]));
+}
+
+/// Which of two deals, statements or shares was sent, a journal that holds both does not tell.
+#[test]
+fn a_journal_with_a_second_record_of_a_kind_is_refused() {
+    let world = world(4, 4);
+    let mut server = world.server(0);
+    let (statement, certificate, deals) = decided(&world);
+    let config = world.session().config().clone();
+    let shown = world.shown(statement.clone(), &deals, 0);
+    let decision = Decision { config, statement, certificate, deals: deals[0].clone() };
+    let said = [invitation(&world), Message::Choice(shown), Message::Decision(decision)];
+    let records = said.map(|message| hand(&mut server, Peer::Client, message).1.remove(0));
+    let mut rng = rng(6);
+    let mut cx = Cx::new(Time::default(), &mut rng);
+    let mut restore = |records: Vec<server::Record>| {
+        Server::restore(world.server_setup(0), records, &mut cx).map(drop)
+    };
+    assert_eq!(restore(records.to_vec()), Ok(()));
+    for second in &records {
+        let records = records.iter().chain([second]).cloned().collect();
+        assert_eq!(restore(records), Err(server::SetupError::Foreign), "{second:?}");
+    }
+    // Nor was a share opened for another statement than the one that was decided.
+    let [_, _, server::Record::Opened(decision, mut opened)] = records else { panic!() };
+    opened.statement.0[0] ^= 1;
+    let other = server::Record::Opened(decision, opened);
+    assert_eq!(restore(vec![other]), Err(server::SetupError::Foreign));
 }
 
 /// A client that shows two choices gets at most one of them certified, and all honest servers

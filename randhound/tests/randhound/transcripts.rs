@@ -7,8 +7,8 @@ use cosi::{
 };
 use pvss::{Scheme, ShareError, ShareKeys};
 use randhound::{
-    Committee, CommitteeError, DealingError, DealsError, GroupTranscript, Message, Statement,
-    StatementError, Terms, Transcript, TranscriptError,
+    Committee, CommitteeError, DealingError, DealsError, GroupTranscript, Message, Session,
+    SessionError, Statement, StatementError, Terms, Transcript, TranscriptError,
     message::{Deals, Decision, Said, root},
 };
 
@@ -163,6 +163,11 @@ fn other_terms_and_other_servers_are_refused() {
     assert!(prior.is_err(), "another grouping");
     let none = sound.verify(&world.committee, &Terms { group_size: 0, ..own.clone() });
     assert!(matches!(none, Err(TranscriptError::Session(_))));
+    let size = |group_size| {
+        let terms = Terms { group_size, ..own.clone() };
+        Session::new(world.committee.clone(), &terms).map(drop)
+    };
+    assert_eq!([128, 129].map(size), [Ok(()), Err(SessionError::GroupSize)]);
     let none = sound.verify(&world.committee, &Terms { client: [0; 32], ..own });
     assert!(matches!(none, Err(TranscriptError::Session(_))));
 }

@@ -8,6 +8,7 @@ use cosi::{
     roster::{Member, Roster},
     wire::BoundedVec,
 };
+use curve25519_dalek::Scalar;
 use randhound::{
     RandShare,
     randshare::{
@@ -16,7 +17,7 @@ use randhound::{
     },
 };
 
-use crate::common::{Net, released, rng, roster, setup};
+use crate::common::{Net, deal, released, rng, roster, setup};
 
 fn restore(setup: Setup, records: Vec<Record>) -> Result<RandShare, SetupError> {
     let mut rng = rng(3);
@@ -116,6 +117,11 @@ fn deals_that_do_not_hold_are_faults() {
     let sound = sound.unwrap();
     let points = sound.commitments.0.to_vec();
     let of = |points: Vec<[u8; 32]>| Commitments(BoundedVec::new(points).unwrap());
+    let held = |coefficients: &[u64]| {
+        let coefficients: Vec<_> = coefficients.iter().copied().map(Scalar::from).collect();
+        let Message::Deal(deal) = deal(&coefficients, 0) else { panic!() };
+        deal
+    };
     let wrong = [
         Deal { share: [0; 32], ..sound.clone() },
         Deal { share: [0xff; 32], ..sound.clone() },
@@ -123,6 +129,10 @@ fn deals_that_do_not_hold_are_faults() {
         Deal { commitments: of([&points[..], &points[..1]].concat()), ..sound.clone() },
         Deal { commitments: of([&points[..1], &[[0xff; 32]]].concat()), ..sound.clone() },
         Deal { commitments: of(vec![]), ..sound.clone() },
+        // Shares that are their polynomials', of a degree too low, which fewer recover, and too
+        // high, of which f + 1 recover anything.
+        held(&[7]),
+        held(&[7, 8, 9]),
     ];
     for deal in wrong {
         let mut server = restore(setup(&roster(4), 0), vec![]).unwrap();

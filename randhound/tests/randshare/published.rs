@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use cosi::machine::FaultKind;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use randhound::randshare::{Deal, Message};
 
@@ -148,6 +149,31 @@ fn two_sets_of_commitments_make_one_secret_or_none() {
         net.run(Duration::from_secs(20));
         assert_eq!(net.output(1..4).1, dealers, "{others:?}");
     }
+}
+
+/// An honest server that holds a share of the other set would be a liar if it disclosed that, and
+/// a dealer that tells it the other commitments once more is one.
+#[test]
+fn two_sets_of_commitments_frame_nobody() {
+    let roster = roster(4);
+    let other = polynomial(3, 4);
+    // Server 1 hears first what server 0 discloses.
+    let mut disclosed = false;
+    let corrupt = move |from: u16, to: u16, message: Message| match (from, to, &message) {
+        (3, 0, Message::Deal(_)) => vec![deal(&other, to)],
+        (3, 0, Message::Votes(_)) => vec![message, Message::Commitments(3, commit(&other))],
+        (_, 1, Message::Disclosed(..)) => {
+            disclosed |= from == 0;
+            if disclosed { vec![message] } else { vec![] }
+        }
+        _ => vec![message],
+    };
+    let mut net = Net::with(&roster, 1, Box::new(corrupt));
+    net.run(Duration::from_secs(20));
+    assert_eq!(net.output(0..3).1, [0, 1, 2, 3]);
+    let blamed: BTreeSet<_> =
+        net.faults.iter().map(|(by, it)| (*by, it.culprit.get(), it.kind)).collect();
+    assert_eq!(blamed, BTreeSet::from([(0, 3, FaultKind::InvalidPayload)]));
 }
 
 /// Who deals last knows \[s\]G of all others' sums, and chooses its own secret so that \[Z\]G

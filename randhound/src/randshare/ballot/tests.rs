@@ -177,3 +177,22 @@ fn coordinators_are_waited_for_and_believed() {
         assert_eq!(ballot.next_timeout(), Some(at(4)));
     }
 }
+
+/// f + 1 who are ready make others ready, and no fewer than a quorum deliver: of f + 1, one alone
+/// is honest, and those that it makes ready may be too few for anybody else to deliver.
+#[test]
+fn a_quorum_who_are_ready_deliver() {
+    let id = DealId([3; 32]);
+    let patience = Duration::from_secs(1);
+    let rules = Rules { own: 6, servers: 7, faulty: 2, quorum: 5, patience };
+    let mut ballot = Ballot::default();
+    for (from, said) in [(0, vec![]), (1, vec![]), (2, vec![Word::Ready(id)])] {
+        assert_eq!(ballot.hear(&rules, from, Word::Ready(id)), Ok(()));
+        assert_eq!(ballot.react(&rules, Time::default()), said, "{from}");
+        assert_eq!(ballot.delivered(), None, "{from}");
+    }
+    assert_eq!(ballot.hear(&rules, 3, Word::Ready(DealId([4; 32]))), Ok(()));
+    assert_eq!(ballot.delivered(), None, "another deal");
+    assert_eq!(ballot.hear(&rules, 4, Word::Ready(id)), Ok(()));
+    assert_eq!(ballot.delivered(), Some(id));
+}
