@@ -7,6 +7,7 @@ use cosi::{
     machine::{Cx, Output, Step, Time, To},
     roster::{Index, Member, Roster},
     round::Offer,
+    sim::{Boundary, Network},
 };
 use curve25519_dalek::rand_core::CryptoRng;
 use pvss::{Scheme, ShareKeys, ShareSecret};
@@ -21,6 +22,21 @@ use randhound::{
     message::{Ask, ByClient, Dealing, Deals, Said, Shown, Statement},
     rescuer, server,
 };
+
+/// Where a server may crash.
+pub(crate) const BOUNDARIES: [Boundary; 4] =
+    [Boundary::BeforeRecords, Boundary::BeforeRelease, Boundary::AfterRelease, Boundary::Idle];
+
+/// A quarter of what is sent is lost, a tenth comes twice, and clocks ring early.
+pub(crate) fn lossy(seed: u64) -> Network {
+    Network {
+        seed,
+        loss_per_mille: 250,
+        duplicate_per_mille: 100,
+        spurious_per_mille: 200,
+        ..Network::default()
+    }
+}
 
 pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)

@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use cosi::{
     machine::{Fault, Index, Time},
-    sim::{Application, Boundary, Crash, Network, Simulation, When},
+    sim::{Application, Crash, Network, Simulation, When},
 };
 use randhound::{
     Draw, Randomness,
     draw::{Choice, Command, Error, Event},
 };
 
-use crate::common::{World, world};
+use crate::common::{BOUNDARIES, World, lossy, world};
 
 #[derive(Default)]
 struct Seen {
@@ -84,9 +84,7 @@ fn finish(world: &World, simulation: &mut Simulation<Draw, Seen>) -> Randomness 
 fn a_draw_ends_despite_loss_and_silent_leaders() {
     let world = world(12, 4);
     for seed in 0..4 {
-        let loss =
-            Network { seed, loss_per_mille: 250, duplicate_per_mille: 100, ..Network::default() };
-        let mut simulation = network(&world, Network { spurious_per_mille: 200, ..loss });
+        let mut simulation = network(&world, lossy(seed));
         finish(&world, &mut simulation);
         assert_eq!(simulation.application().faults, []);
     }
@@ -95,9 +93,7 @@ fn a_draw_ends_despite_loss_and_silent_leaders() {
 #[test]
 fn crashes_at_every_boundary_of_a_draw_change_nothing() {
     let world = world(8, 4);
-    let boundaries =
-        [Boundary::BeforeRecords, Boundary::BeforeRelease, Boundary::AfterRelease, Boundary::Idle];
-    for boundary in boundaries {
+    for boundary in BOUNDARIES {
         for step in 1..=12 {
             let mut simulation = network(&world, Network::default());
             for index in world.committee.roster().indices() {

@@ -18,7 +18,9 @@ use randhound::{
     server,
 };
 
-use crate::common::{Node, NodeCommand, NodeError, NodeEvent, NodeSetup, World, world};
+use crate::common::{
+    BOUNDARIES, Node, NodeCommand, NodeError, NodeEvent, NodeSetup, World, lossy, world,
+};
 
 const RESCUER: Peer = Peer::Guest(5);
 const RESCUE: NodeCommand = NodeCommand::Rescuer(rescuer::Command::Start);
@@ -142,9 +144,7 @@ fn a_rescuer_ends_with_the_output_that_the_client_saw() {
 fn a_lossy_rescue_ends_with_the_output() {
     let world = world(12, 4);
     for seed in 0..4 {
-        let loss =
-            Network { seed, loss_per_mille: 250, duplicate_per_mille: 100, ..Network::default() };
-        let mut simulation = network(&world, Network { spurious_per_mille: 200, ..loss });
+        let mut simulation = network(&world, lossy(seed));
         finish(&world, &mut simulation);
         assert_eq!(simulation.application().faults, []);
     }
@@ -153,9 +153,7 @@ fn a_lossy_rescue_ends_with_the_output() {
 #[test]
 fn servers_that_crash_while_they_are_asked_change_nothing() {
     let world = world(8, 4);
-    let boundaries =
-        [Boundary::BeforeRecords, Boundary::BeforeRelease, Boundary::AfterRelease, Boundary::Idle];
-    for boundary in boundaries {
+    for boundary in BOUNDARIES {
         for step in 1..=6 {
             let mut simulation = network(&world, Network::default());
             let down_for = Some(Duration::from_millis(130));

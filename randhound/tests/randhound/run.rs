@@ -16,7 +16,9 @@ use randhound::{
     client::{self, Abort, Event},
 };
 
-use crate::common::{Node, NodeCommand, NodeError, NodeEvent, NodeSetup, World, deal_again, world};
+use crate::common::{
+    BOUNDARIES, Node, NodeCommand, NodeError, NodeEvent, NodeSetup, World, deal_again, lossy, world,
+};
 
 #[derive(Default)]
 pub(crate) struct Seen {
@@ -89,9 +91,7 @@ fn an_honest_run_takes_three_round_trips() {
 fn a_lossy_run_ends_with_an_output() {
     let world = world(12, 4);
     for seed in 0..4 {
-        let loss =
-            Network { seed, loss_per_mille: 250, duplicate_per_mille: 100, ..Network::default() };
-        let mut simulation = network(&world, Network { spurious_per_mille: 200, ..loss });
+        let mut simulation = network(&world, lossy(seed));
         finish(&world, &mut simulation);
         assert_eq!(simulation.application().faults, []);
     }
@@ -100,9 +100,7 @@ fn a_lossy_run_ends_with_an_output() {
 #[test]
 fn crashes_at_every_boundary_change_nothing() {
     let world = world(8, 4);
-    let boundaries =
-        [Boundary::BeforeRecords, Boundary::BeforeRelease, Boundary::AfterRelease, Boundary::Idle];
-    for boundary in boundaries {
+    for boundary in BOUNDARIES {
         for step in 1..=4 {
             let mut simulation = network(&world, Network::default());
             let down_for = Some(Duration::from_millis(130));
