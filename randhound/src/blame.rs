@@ -1,6 +1,8 @@
 //! What convicts a client or a server before anyone who knows the session.
 //!
-//! - **Two statements in one session**, both signed by the session's client.
+//! - **Two statements in one session**, both signed by the session's client. With more than 1,800
+//!   groups they may be longer than [`MAX_SIGNED`](cosi::machine::MAX_SIGNED): the client is reported
+//!   all the same, without evidence.
 //! - **Two deals in one session**, both signed by one dealer. An honest server records its deal
 //!   before it leaves, and sends the same again after a crash.
 //! - **A deal that does not hold**, signed by its dealer.
@@ -75,4 +77,27 @@ pub(crate) fn evidence<const N: usize, T: Wire>(said: [(&T, Signature); N]) -> O
     let statements = said.into_iter().map(signed).collect::<Option<_>>()?;
     let statements = BoundedVec::new(statements)?;
     Some(Evidence { domain: RANDHOUND_BLAME, statements })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use cosi::{keys::Seed, mask::Mask};
+
+    use super::*;
+    use crate::message::{NOT_CODED, SessionId};
+
+    #[test]
+    fn statements_of_1800_groups_are_evidence() {
+        let signature = Seed::from_bytes([1; 32]).signing_key().sign(&RANDHOUND_BLAME, b"");
+        let fits = |groups: usize| {
+            let roots = BoundedVec::new(vec![[7; 32]; groups]).unwrap_or_default();
+            let dealers = Mask::of(groups.saturating_mul(32), [0]);
+            let session = SessionId([0; 32]);
+            let said = Statement { session, dealers, roots, availability: NOT_CODED };
+            evidence([(&said, signature), (&said, signature)]).is_some()
+        };
+        assert_eq!((fits(1800), fits(2048)), (true, false));
+    }
 }

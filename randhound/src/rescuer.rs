@@ -445,14 +445,13 @@ impl Seeking {
             return wrong(FaultKind::InvalidProof);
         }
         let other = known.filter(|known| known.what != said.what);
-        let evidence = other.and_then(|other| {
-            blame::evidence([other, &said].map(|said| (&said.what, said.signature)))
-        });
+        let both = other.map(|other| [other, &said].map(|said| (&said.what, said.signature)));
+        let equivocation = both.map(blame::evidence);
         if self.decided.as_ref().is_none_or(|(decided, _)| *decided == said.what) {
             self.acknowledged.insert(from, (said, fragment));
         }
-        match evidence {
-            Some(proof) => Err((Peer::Client, FaultKind::Equivocation, Some(proof))),
+        match equivocation {
+            Some(proof) => Err((Peer::Client, FaultKind::Equivocation, proof)),
             None => Ok(()),
         }
     }
