@@ -1,25 +1,24 @@
 //! Acknowledging together: rounds, what fails them, and what comes after.
 
 use cosi::{
-    Certificate, Policy, Statement as _,
+    Certificate,
     machine::{Cx, FaultKind, Time},
-    mask::Mask,
     nonce::NonceId,
-    round::{Asking, Offer, Question},
+    round::Offer,
 };
 use randhound::{
-    Client, Message, Peer,
+    Client, Message, Peer, StatementId,
     client::{self, Abort, Event},
     message::{Acknowledgement, Ask, Word},
 };
 
 use crate::{
     common::{World, world},
-    table::{Asked, Table, ask, asked, wrong_part},
+    table::{Asked, Table, asked, wrong_part},
 };
 
 /// A table at which the client has chosen, with all servers' offers.
-fn chosen(world: &World) -> (Table<'_>, Asked) {
+pub(crate) fn chosen(world: &World) -> (Table<'_>, Asked) {
     let mut table = Table::new(world);
     let invited = table.start();
     let shown = table.deliver(invited);
@@ -28,7 +27,7 @@ fn chosen(world: &World) -> (Table<'_>, Asked) {
 }
 
 /// Goes on to the end, and returns who signed the certificate, and whether together.
-fn finish(table: &mut Table<'_>, decided: Asked) -> (bool, Vec<u16>) {
+pub(crate) fn finish(table: &mut Table<'_>, decided: Asked) -> (bool, Vec<u16>) {
     let mut decided = decided;
     while table.events.is_empty() {
         assert_eq!(table.deliver(decided), []);
@@ -43,9 +42,14 @@ fn finish(table: &mut Table<'_>, decided: Asked) -> (bool, Vec<u16>) {
     (together, certificate.signers().iter().collect())
 }
 
-fn word(message: &Message) -> &Word {
+pub(crate) fn word(message: &Message) -> &Word {
     let Message::Acknowledgement(said) = message else { panic!("{message:?}") };
     &said.word
+}
+
+pub(crate) fn statement(shown: &Asked) -> StatementId {
+    let Message::Choice(shown) = &shown[0].1 else { panic!() };
+    shown.statement.what.id()
 }
 
 #[test]
@@ -371,129 +375,6 @@ fn a_repeated_question_takes_no_part_back() {
 }
 
 #[test]
-fn a_long_certificate_is_relayed_and_a_silent_relay_is_got_around() {
-    let world = world(8, 4);
-    let (mut table, _) = chosen(&world);
-    let shown = table.restart_client();
-    let decided = table.deliver(shown);
-    let session = world.session();
-    let relays: Vec<u16> = decided.iter().map(|(to, _)| *to).collect();
-    // The first signers of each group.
-    let expected = session.groups().iter().map(|(_, members)| {
-        let signers = table.certificate().unwrap();
-        members
-            .iter()
-            .map(|member| member.get())
-            .find(|at| signers.signers().contains(*at))
-            .unwrap()
-    });
-    assert_eq!(relays, expected.collect::<Vec<_>>());
-
-    // The first relays; its group's shares reach the client, of whoever acknowledged.
-    let (relay, decision) = decided[0].clone();
-    let said = table.tell(Peer::Client, relay, decision);
-    let from = Peer::Server(world.index(relay));
-    let mut heard = 0;
-    for (to, message) in said {
-        let (from, reply) = match to {
-            Peer::Client => (relay, message),
-            Peer::Server(member) => {
-                let Message::Decision(decision) = &message else { panic!() };
-                assert!(decision.deals.is_empty());
-                let mut replies = table.tell(from, member.get(), message);
-                let Some((Peer::Client, reply)) = replies.pop() else { continue };
-                assert_eq!(replies, [], "nobody relays a second time");
-                (member.get(), reply)
-            }
-            Peer::Guest(_) => panic!(),
-        };
-        assert_eq!(table.hear(from, reply), []);
-        heard += 1;
-    }
-    assert!(heard >= session.threshold(0), "{heard}");
-
-    // The second keeps silent: after a while its group's other members are asked.
-    assert_eq!(table.events, []);
-    let again = table.wait();
-    let group = session.groups().members(1).unwrap();
-    assert_eq!(again.len(), group.len());
-    let replies = again.into_iter().filter(|(to, _)| *to != relays[1]).collect();
-    assert_eq!(table.deliver(replies), []);
-    assert!(matches!(table.events[..], [Event::Finished(..)]));
-    assert_eq!(table.faults, []);
-}
-
-/// Who did not sign has no deals from I2 and would have to be given them, and may be silent.
-#[test]
-fn a_long_certificate_goes_to_who_signed_it() {
-    let world = world(8, 4);
-    let (mut table, _) = chosen(&world);
-    let session = world.session();
-    let firsts = [0, 1].map(|group| session.groups().members(group).unwrap()[0].get());
-    let shown = table.restart_client();
-    let decided = table.carry(shown, |from, reply| (!firsts.contains(&from)).then_some(reply));
-    let seconds = [0, 1].map(|group| session.groups().members(group).unwrap()[1].get());
-    let relays: Vec<u16> = decided.iter().map(|(to, _)| *to).collect();
-    assert_eq!(relays, seconds);
-    for (relay, decision) in decided {
-        let relayed = table.tell(Peer::Client, relay, decision);
-        let relayed = relayed.into_iter().filter(|(to, _)| *to != Peer::Client);
-        let first = firsts.map(|at| Peer::Server(world.index(at)));
-        assert!(relayed.map(|(to, _)| to).any(|to| first.contains(&to)));
-    }
-}
-
-/// A client that shows every server a long certificate, or is made to by a silent relay, has one
-/// server a group pass it on, not each to each.
-#[test]
-fn a_long_certificate_shown_to_all_is_relayed_once_a_group() {
-    let world = world(8, 4);
-    let (mut table, _) = chosen(&world);
-    let shown = table.restart_client();
-    let decided = table.deliver(shown);
-    let (_, decision) = decided[0].clone();
-    let mut relays = Vec::new();
-    for at in (0..8).rev() {
-        let said = table.tell(Peer::Client, at, decision.clone());
-        let (own, relayed): (Vec<_>, Vec<_>) =
-            said.into_iter().partition(|(to, _)| *to == Peer::Client);
-        assert_eq!(own.len(), 1, "all acknowledged, and open");
-        if !relayed.is_empty() {
-            assert_eq!(relayed.len(), 3, "the others of its group");
-            relays.push(at);
-        }
-    }
-    relays.sort_unstable();
-    let mut expected: Vec<u16> = decided.iter().map(|(to, _)| *to).collect();
-    expected.sort_unstable();
-    assert_eq!(relays, expected);
-}
-
-/// Strangers have nobody do their work for them, and a short certificate goes to everybody anyway.
-#[test]
-fn only_the_clients_long_certificate_is_relayed() {
-    let world = world(8, 4);
-    let told = |table: &mut Table<'_>, decided: Asked, from| {
-        for (to, decision) in decided {
-            let said = table.tell(from, to, decision);
-            assert!(matches!(said[..], [(_, Message::Opened(_))]), "{said:?}");
-        }
-    };
-    let (mut table, shown) = chosen(&world);
-    let short = table.deliver(shown);
-    assert!(matches!(table.certificate(), Some(Certificate::Collective(_))));
-    told(&mut table, short, Peer::Client);
-    // All of those whom the client shows it would relay the long one.
-    for from in [Peer::Guest(1), Peer::Server(world.index(3))] {
-        let (mut table, _) = chosen(&world);
-        let shown = table.restart_client();
-        let long = table.deliver(shown);
-        assert_eq!(long.len(), 2);
-        told(&mut table, long, from);
-    }
-}
-
-#[test]
 fn words_for_another_statement_and_forged_ones_are_named() {
     let world = world(4, 4);
     let (mut table, shown) = chosen(&world);
@@ -587,119 +468,4 @@ fn who_gives_a_part_and_a_signature_is_heard_once() {
         }
     }
     assert_eq!(table.client.next_timeout(), Some(table.now.after(crate::table::RETRY)));
-}
-
-fn statement(shown: &Asked) -> randhound::StatementId {
-    let Message::Choice(shown) = &shown[0].1 else { panic!() };
-    shown.statement.what.id()
-}
-
-/// I2 to one server, and what it is asked.
-fn part_of(shown: &Asked, at: u16) -> (Message, u8, Question, NonceId) {
-    let (_, message) = shown.iter().find(|(to, _)| *to == at).unwrap().clone();
-    let Ask::Part { attempt, question, nonce } = ask(&message).clone() else { panic!() };
-    (message, attempt, question, nonce)
-}
-
-#[test]
-fn a_server_spends_a_pair_once() {
-    let world = world(4, 4);
-    let (mut table, shown) = chosen(&world);
-    let (message, _, question, nonce) = part_of(&shown, 1);
-    let id = statement(&shown);
-    let first = table.reply(1, message.clone());
-    let Word::Part { attempt: 0, ahead, .. } = word(&first) else { panic!("{first:?}") };
-    assert_ne!(ahead.nonce, nonce);
-    // By the same question, another round's, or another name: the pair is gone.
-    let mut ask = |attempt, nonce| {
-        let ask = Ask::Part { attempt, question: question.clone(), nonce };
-        word(&table.reply(1, Message::Ask(id, ask))).clone()
-    };
-    let refusal = |attempt| Word::Refusal { attempt, ahead: *ahead };
-    assert_eq!(ask(0, nonce), refusal(0));
-    assert_eq!(ask(1, nonce), refusal(1));
-    let mut unknown = nonce;
-    unknown.0[0] ^= 1;
-    assert_eq!(ask(7, unknown), refusal(7), "what was offered stays");
-    assert!(matches!(ask(1, ahead.nonce), Word::Part { attempt: 1, .. }));
-    assert!(matches!(ask(1, ahead.nonce), Word::Refusal { attempt: 1, .. }));
-    // A crash loses what was offered last.
-    let Word::Refusal { ahead, .. } = ask(1, nonce) else { panic!() };
-    table.restart_server(1);
-    let ask = Ask::Part { attempt: 2, question, nonce: ahead.nonce };
-    let last = table.reply(1, Message::Ask(id, ask));
-    assert!(matches!(word(&last), Word::Refusal { attempt: 2, .. }));
-}
-
-#[test]
-fn a_server_answers_only_for_a_quorum_with_itself_in_it() {
-    let world = world(7, 4);
-    let (mut table, shown) = chosen(&world);
-    let (message, attempt, sound, mut nonce) = part_of(&shown, 1);
-    let id = statement(&shown);
-    let questions = [
-        Mask::of(7, [0, 2, 3, 4, 5, 6]),
-        Mask::of(7, [0, 1, 2, 3]),
-        Mask::of(9, 0..9),
-        Mask::of(7, []),
-    ];
-    let Message::Choice(first) = &message else { panic!() };
-    let mut singly = first.clone();
-    singly.ask = Ask::Single;
-    assert!(matches!(word(&table.reply(1, Message::Choice(singly))), Word::Single(_)));
-    let mut hear = |question: Question, nonce| {
-        let ask = Ask::Part { attempt, question, nonce };
-        word(&table.reply(1, Message::Ask(id, ask))).clone()
-    };
-    for mask in questions {
-        let word = hear(Question { mask, ..sound.clone() }, nonce);
-        let Word::Refusal { ahead, .. } = word else { panic!("{word:?}") };
-        assert_ne!(ahead.nonce, nonce, "a pair that was asked for is gone");
-        nonce = ahead.nonce;
-    }
-    let none = [[2; 32], sound.commitments[1]];
-    let word = hear(Question { commitments: none, ..sound.clone() }, nonce);
-    let Word::Refusal { ahead, .. } = word else { panic!("{word:?}") };
-    // Five of seven are a quorum.
-    let mask = Mask::of(7, [0, 1, 2, 3, 4]);
-    assert!(matches!(hear(Question { mask, ..sound }, ahead.nonce), Word::Part { .. }));
-
-    // Only the client asks, and for what was shown.
-    let again = |id| Message::Ask(id, Ask::Single);
-    assert_eq!(table.tell(Peer::Server(world.index(2)), 1, again(id)), []);
-    assert_eq!(table.tell(Peer::Guest(3), 1, again(id)), []);
-    let mut other = id;
-    other.0[0] ^= 1;
-    assert_eq!(table.tell(Peer::Client, 1, again(other)), []);
-    assert_eq!(table.tell(Peer::Client, 2, again(id)), [], "it was shown nothing");
-    let stranger = Peer::Server(world.index(2));
-    assert_eq!(table.blamed(), [(stranger, FaultKind::WrongRole)]);
-}
-
-/// A server that answered for few would sign alone what the others never see: with the parts of a
-/// minority alone the client has a signature that no policy of a quorum accepts.
-#[test]
-fn a_minoritys_parts_convince_nobody() {
-    let world = world(4, 4);
-    let (_, shown) = chosen(&world);
-    let Message::Choice(first) = &shown[0].1 else { panic!() };
-    let signed = first.statement.what.to_signed();
-    let roster = world.committee.roster();
-    let mut rng = crate::common::rng(3);
-    let mut cx = Cx::new(Time::default(), &mut rng);
-    let pairs: Vec<_> = [0, 1]
-        .map(|at: u16| {
-            let key = &world.keys[usize::from(at)];
-            (at, Offer::draw(&mut cx, key, &roster.id(), &[0; 32], &mut 0))
-        })
-        .into();
-    let offers = pairs.iter().map(|(at, (offer, _))| (world.index(*at), offer.decode().unwrap()));
-    let asking = Asking::new(roster, &[0; 32], offers, &signed).unwrap();
-    let round = cosi::round::Round::new(roster, &[0; 32], asking.question(), &signed).unwrap();
-    let answers = pairs
-        .into_iter()
-        .map(|(at, (_, pair))| (world.index(at), round.answer(pair, &world.keys[usize::from(at)])));
-    let signature = asking.finish(roster, answers).unwrap();
-    let certificate = Certificate::Collective(signature);
-    assert!(certificate.verify(roster, &signed, &Policy::Quorum).is_err());
 }

@@ -10,6 +10,7 @@
 )]
 
 mod acknowledging;
+mod answering;
 mod attacks;
 mod clients;
 mod coded;
@@ -22,6 +23,7 @@ mod formats;
 mod net;
 mod publications;
 mod published;
+mod relaying;
 mod rescue;
 mod rescuers;
 mod run;
