@@ -93,9 +93,10 @@ pub(crate) struct Row {
 }
 
 impl Found {
-    /// A number, in thousandths, as it is printed and judged.
+    /// A number, in thousandths rounded up, as it is printed and judged: a target missed by a hair
+    /// is missed.
     pub(crate) fn new(here: f64, how: String) -> Self {
-        let here = (here * 1000.0).round() / 1000.0;
+        let here = (here * 1000.0).ceil() / 1000.0;
         Self { here: Some(here).filter(|here| here.is_finite()), how }
     }
 }

@@ -108,7 +108,7 @@ mod tests {
         let expected = "metric,kind,reference,here,target,unit,met\n\
                         m,simulated,,2,2.5,s,yes\n\
                         m,simulated,,2.5,2.5,s,yes\n\
-                        m,simulated,,2.5,2.5,s,yes\n\
+                        m,simulated,,2.501,2.5,s,no\n\
                         m,simulated,,2.501,2.5,s,no\n\
                         m,simulated,,1000000000,2.5,s,no\n\
                         m,simulated,,,2.5,s,no\n\
