@@ -5,7 +5,6 @@
 //! hedged secrets, and it is the transcript of every proof that has more than one move.
 //! Everything that a proof is about goes in before a challenge comes out.
 
-use alloc::{vec, vec::Vec};
 use core::{fmt, num::NonZeroU64};
 
 use curve25519_dalek::{
@@ -94,14 +93,6 @@ impl Transcript {
         let mut wide = [0; 64];
         self.0.challenge_bytes(label, &mut wide);
         Scalar::from_bytes_mod_order_wide(&wide)
-    }
-
-    /// So many challenges that everything so far decides, and their number: one stream, 64 bytes
-    /// for each.
-    pub fn challenges(&mut self, label: &'static [u8], number: usize) -> Vec<Scalar> {
-        let mut wide = vec![[0; 64]; number];
-        self.0.challenge_bytes(label, wide.as_flattened_mut());
-        wide.iter().map(Scalar::from_bytes_mod_order_wide).collect()
     }
 
     /// A secret as good as the better of `secret` and `fresh`, which names what it is for by
@@ -225,30 +216,24 @@ mod tests {
     }
 
     #[test]
-    fn challenges_are_one_stream_and_differ() {
-        let draw = |value: &[u8], number| {
+    fn a_challenge_is_64_bytes_of_merlins_and_everything_so_far_decides_it() {
+        let draw = |value: &[u8]| {
             let mut transcript = Transcript::new(NONCE);
             transcript.append(b"value", value);
-            let challenges = transcript.challenges(b"many", number);
-            (challenges, transcript.challenge(b"next"))
+            [transcript.challenge(b"first"), transcript.challenge(b"next")]
         };
-        let (three, next) = draw(b"a", 3);
         let mut merlin = merlin::Transcript::new(b"thesis protocols v1");
         merlin.append_message(b"domain", &NONCE);
         merlin.append_message(b"value", b"a");
-        let mut stream = [0; 192];
-        merlin.challenge_bytes(b"many", &mut stream);
-        let (expected, _) = stream.as_chunks::<64>();
-        let expected: Vec<_> = expected.iter().map(Scalar::from_bytes_mod_order_wide).collect();
-        assert_eq!(three, expected);
-        let all: alloc::collections::BTreeSet<_> =
-            [draw(b"a", 3), draw(b"b", 3), draw(b"a", 2), draw(b"a", 0)]
-                .into_iter()
-                .flat_map(|(many, next)| many.into_iter().chain([next]))
-                .map(|challenge| challenge.to_bytes())
-                .collect();
-        assert_eq!(all.len(), 4 + 4 + 3 + 1);
-        assert!(all.contains(&next.to_bytes()));
+        let labels: [&'static [u8]; 2] = [b"first", b"next"];
+        let expected = labels.map(|label| {
+            let mut wide = [0; 64];
+            merlin.challenge_bytes(label, &mut wide);
+            Scalar::from_bytes_mod_order_wide(&wide)
+        });
+        assert_eq!(draw(b"a"), expected);
+        let [[first, next], [other, last]] = [draw(b"a"), draw(b"b")];
+        assert!(first != next && first != other && next != last);
     }
 
     /// The rule, written out.

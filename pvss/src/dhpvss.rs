@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! deal    δ fresh, D = [δ]G; Sh_i = [p(i)]G; C_i = Sh_i + [δ]X_i
-//!         q ← everything so far, of degree ≤ n − t − 1; Σ_i v_i·x^(i−1) = q(−x)·(1 − x)^t
+//!         c ← everything so far, q = Σ_{k<n−t} c^k·x^k; Σ_i v_i·x^(i−1) = q(−x)·(1 − x)^t
 //!         U = Σ[v_i]X_i, V = Σ[v_i]C_i: ΣSh_i[v_i] = O for shares of degree ≤ t − 1, so V = [δ]U
 //!         K = [w]G, L = [w]U, e ← everything so far, z = w − e·δ
 //! check   [z]G + [e]D = K and [z]U + [e]V = L
@@ -11,19 +11,21 @@
 //!
 //! Departures from the paper.
 //!
-//! It draws the word v of the dual code as m*(i)/Π_{j≠i}(i − j), with m* of degree ≤ n − t − 1.
-//! Here the same words come with fewer operations, each as likely. Σv_i·C(i − 1, k) is 0 for all
-//! k < t if and only if (1 − x)^t divides the polynomial with the coefficients v_i, since these sums
-//! are its derivatives at 1 over k!. In other words, ΣSh_i\[v_i\] combines the t-th differences of
-//! the shares, and these vanish for shares of degree ≤ t − 1 alone. The coefficients of q are one
-//! stream from the transcript, 64 bytes for each.
+//! It draws the word v of the dual code as m*(i)/Π_{j≠i}(i − j), with m* of degree ≤ n − t − 1 and
+//! n − t coefficients drawn one by one. Here words come with fewer operations, from one challenge.
+//! Σv_i·C(i − 1, k) is 0 for all k < t if and only if (1 − x)^t divides the polynomial with the
+//! coefficients v_i, since these sums are its derivatives at 1 over k!. In other words, ΣSh_i\[v_i\]
+//! combines the n − t differences of order t of the shares, and these all vanish for shares of
+//! degree ≤ t − 1 alone. The k-th of them is taken c^k times (but for its sign): for any other
+//! shares that is a polynomial in c, not zero and of degree < n − t, and at most that many of all
+//! 2^252 challenges are its roots.
 //!
 //! U and V are not hashed: keys, shares and q, which are, leave no choice of them, and so a
 //! verifier need not compute them one by one. K and L are sent in place of e, so that deals verify
 //! in batches.
 
 use alloc::vec::Vec;
-use core::mem;
+use core::{iter, mem};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use cosi::{
@@ -68,25 +70,30 @@ pub(crate) struct Drawn {
     pub(crate) nonce: Scalar,
 }
 
-/// q, once D is in the transcript.
+/// 1, c, …: the coefficients of q, once D is in the transcript.
 fn combination(
     transcript: &mut Transcript,
     shares: &[PointBytes],
     sharing: &Sharing,
 ) -> Vec<Scalar> {
     append_points(transcript, b"C", shares);
-    transcript.challenges(b"q", sharing.trustees().saturating_sub(sharing.threshold()))
+    let c = transcript.challenge(b"c");
+    let powers = iter::successors(Some(Scalar::ONE), |power| Some(power * c));
+    powers.take(sharing.trustees().saturating_sub(sharing.threshold())).collect()
 }
 
 /// v_i of q, which are linear in it.
 ///
-/// (−1)^(i−1)·v_i are the coefficients of q(x)·(1 + x)^t, sums of at most 2^t scalars each: of
+/// (−1)^(i−1)·v_i are the coefficients of q(x)·(1 + x)^t, sums of scalars, 2^t of them at most: of
 /// t < n ≤ 256 they stay below 2^512.
 pub(crate) fn weights(q: impl Iterator<Item = Scalar>, sharing: &Sharing) -> Vec<Scalar> {
     let (n, t) = (sharing.trustees(), sharing.threshold());
     let mut product: Vec<_> = Vec::with_capacity(n);
     product.extend(q.map(|coefficient| Wide::new(&coefficient)));
+    // 2^t times the group's order.
+    let mut largest = Wide::ORDER;
     for _ in 0..t {
+        largest.multiply(2);
         product.push(Wide::default());
         let mut lower = Wide::default();
         for coefficient in &mut product {
@@ -96,8 +103,7 @@ pub(crate) fn weights(q: impl Iterator<Item = Scalar>, sharing: &Sharing) -> Vec
         }
     }
     let signed = |(at, weight): (usize, &Wide)| {
-        let weight = weight.reduce();
-        if at.is_multiple_of(2) { weight } else { -weight }
+        if at.is_multiple_of(2) { weight.reduce() } else { largest.minus(weight).reduce() }
     };
     product.iter().enumerate().map(signed).collect()
 }

@@ -52,7 +52,7 @@ fn shares_are_weighed_by_words_of_the_published_dual_code() {
                 moved.iter().zip(&values).map(|(j, value)| value * lambda(*j, &moved)).sum();
             assert_eq!(value, values[usize::try_from(*i).unwrap() - 1], "{n} {t} {i}");
         }
-        // Each q has a word of its own, so all words of the code are drawn, each as likely.
+        // Each q has a word of its own, so no difference of the shares goes unweighed.
         for (k, own) in q.iter().enumerate() {
             let mut other = q.clone();
             other[k] = own + Scalar::ONE;
@@ -60,6 +60,41 @@ fn shares_are_weighed_by_words_of_the_published_dual_code() {
             assert!(other[..k] == word[..k] && other[k] != word[k], "{n} {t} {k}");
         }
     }
+}
+
+/// Shares of degree 2 or more that a word drawn before them, from D alone, does not see.
+fn unseen(sharing: &Sharing, mask: Scalar) -> (Vec<RistrettoPoint>, Vec<Scalar>) {
+    let mut early = whole(sharing, &dealer(0));
+    early.append(b"D", &(G * mask).compress().to_bytes());
+    let word = word(&powers(&early.challenge(b"c"), 3), 2);
+    let mut shares = [1, 2, 4, 8].map(number).to_vec();
+    let sum: Scalar = word.iter().zip(&shares).map(|(weight, share)| weight * share).sum();
+    shares.push(-sum * word[4].invert());
+    (shares.iter().map(|share| G * share).collect(), word)
+}
+
+#[test]
+fn a_word_known_before_the_shares_are_chosen_breaks_published() {
+    let mask = number(77);
+    let (shares, word) = unseen(&group(5, 2, DH), mask);
+    let encrypted = shares.iter().zip(xs(5)).map(|(share, x)| share + x * mask);
+    let v: RistrettoPoint = encrypted.zip(&word).map(|(share, weight)| share * weight).sum();
+    let u: RistrettoPoint = xs(5).iter().zip(&word).map(|(x, weight)| x * weight).sum();
+    assert_eq!(v, u * mask, "the proof would hold");
+    let secret = |one: usize, two: usize| {
+        let indices = [one, two].map(|at| i64::try_from(at).unwrap() + 1);
+        shares[one] * lambda(indices[0], &indices) + shares[two] * lambda(indices[1], &indices)
+    };
+    assert_ne!(secret(0, 1), secret(1, 2), "and who opens decides what was dealt");
+}
+
+#[test]
+fn a_word_follows_from_the_shares_that_it_weighs() {
+    let sharing = group(5, 2, DH);
+    let (shares, _) = unseen(&sharing, number(77));
+    let zero = RistrettoPoint::identity();
+    let hand = Hand::deal(whole(&sharing, &dealer(0)), 2, &xs(5), number(77), &shares, zero);
+    assert_eq!(hand.wire().verify(&sharing, &dealer(0)).unwrap_err(), DealError::Proof);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn deals(scheme: Scheme) -> Vec<Deal> {
 #[test]
 fn deals_by_dhpvss() {
     check(
-        "6b878c5eac5fd7ddfc9c34d15488d869cd71c15056a3e5b8c2fe1554a6944907",
+        "78ce938b586c1c5785992583001a2ec31a70b9b2aadbdb73ec2ce8e09a052aba",
         &deals(Scheme::Dhpvss),
         &[(33, 32)],
     );
@@ -87,9 +87,9 @@ fn opened_shares() {
     let each = Chosen::each(&sharing, &[2; 32], &deals).unwrap();
     let sum = Chosen::sum(&sharing, &[2; 32], &deals).unwrap();
     let shares = [opened(&each, 1), opened(&sum, 2)];
-    check("0dedcab3666b292466d27291b106cd4f003dac5485f661813b961c555813fa35", &shares, &[(2, 32)]);
+    check("0ba9873fcd04e800b1f5390929d8e0cbad364d73d241a6b4e2f35108c1a8cdd2", &shares, &[(2, 32)]);
     check(
-        "ff6f16485d935faa52a50979eae2998cd6772039f79c8eb7e2b83cdc55e5d54f",
+        "6cc3313c4649b9fad65e0c8a23c6f02d709c580d8cc57f9d91fb2ed63ada0429",
         &shares.map(|share| share.proof),
         &[],
     );

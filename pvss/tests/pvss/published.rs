@@ -1,5 +1,7 @@
 //! DHPVSS written down once more: slowly, from the paper, with every choice open to an attacker.
 
+use std::iter;
+
 use cosi::{
     domain::{DEAL, DEAL_POINTS},
     keys::PublicKeyBytes,
@@ -66,6 +68,11 @@ pub(crate) fn word(q: &[Scalar], t: usize) -> Vec<Scalar> {
     (0..q.len() + t).map(coefficient).collect()
 }
 
+/// The coefficients of q that a challenge stands for.
+pub(crate) fn powers(c: &Scalar, number: usize) -> Vec<Scalar> {
+    iter::successors(Some(Scalar::ONE), |power| Some(power * c)).take(number).collect()
+}
+
 /// As a deal's transcript takes its points.
 pub(crate) fn hashed(points: &[[u8; 32]]) -> [u8; 64] {
     Hash::new(DEAL_POINTS).bytes(&points.concat()).wide()
@@ -81,7 +88,7 @@ pub(crate) fn dual(
 ) -> [RistrettoPoint; 2] {
     transcript.append(b"D", &bytes(ephemeral));
     transcript.append(b"C", &hashed(&shares.iter().map(bytes).collect::<Vec<_>>()));
-    let word = word(&transcript.challenges(b"q", xs.len() - t), t);
+    let word = word(&powers(&transcript.challenge(b"c"), xs.len() - t), t);
     [xs, shares].map(|points| word.iter().zip(points).map(|(weight, point)| point * weight).sum())
 }
 

@@ -241,7 +241,7 @@ fn formats_are_pinned() {
     let (world, candidates) = candidates(4, 4);
     let (_, publication) = publish(&world, &candidates);
     let found = [pinned(&candidates[0]), pinned(&publication)];
-    assert_eq!(found, ["2cfeb9e8969ca2a4", "b019a222cc4dfc25"]);
+    assert_eq!(found, ["2cfeb9e8969ca2a4", "80abe3ca8c23133d"]);
     // A number of members that the bytes do not have.
     for members in [5, 65_536, 65_537, u32::MAX] {
         let mut bytes = publication.encode();
