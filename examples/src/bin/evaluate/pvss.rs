@@ -100,8 +100,8 @@ fn verify_one(ask: &Ask, scheme: Scheme) -> Result<Found, String> {
 
 fn verify_batched(ask: &Ask, scheme: Scheme) -> Result<Found, String> {
     let group = sound(scheme)?;
-    let samples = sample(ask.samples(60), 1, || hold(group.verify().iter().all(|holds| *holds)));
-    let bare = sample(ask.samples(60), 1, || hold(group.decompress() == group.points()));
+    let samples = sample(ask.samples(300), 1, || hold(group.verify().iter().all(|holds| *holds)));
+    let bare = sample(ask.samples(300), 1, || hold(group.decompress() == group.points()));
     let each = |seconds: f64| seconds * 1e3 / MEMBERS as f64;
     let how = format!(
         "a deal of a group's 32, the fastest of {} batches, their median is {:.3} ms; of that, \
