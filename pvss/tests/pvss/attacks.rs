@@ -62,39 +62,48 @@ fn shares_are_weighed_by_words_of_the_published_dual_code() {
     }
 }
 
-/// Shares of degree 2 or more that a word drawn before them, from D alone, does not see.
-fn unseen(sharing: &Sharing, mask: Scalar) -> (Vec<RistrettoPoint>, Vec<Scalar>) {
+/// Shares of degree 2 or more that a word drawn before them, from D alone, does not see, and their
+/// deal: with e, U and V as whoever draws words so has them.
+fn unseen(sharing: &Sharing) -> ([RistrettoPoint; 5], Hand, Scalar, [RistrettoPoint; 2]) {
+    let (mask, w) = (number(77), number(6));
     let mut early = whole(sharing, &dealer(0));
-    early.append(b"D", &(G * mask).compress().to_bytes());
+    early.append(b"D", &bytes(&(G * mask)));
     let word = word(&powers(&early.challenge(b"c"), 3), 2);
-    let mut shares = [1, 2, 4, 8].map(number).to_vec();
-    let sum: Scalar = word.iter().zip(&shares).map(|(weight, share)| weight * share).sum();
-    shares.push(-sum * word[4].invert());
-    (shares.iter().map(|share| G * share).collect(), word)
+    let mut plain = [1, 2, 4, 8, 0].map(number);
+    let sum: Scalar = word.iter().zip(&plain).map(|(weight, share)| weight * share).sum();
+    plain[4] = -sum * word[4].invert();
+    let plain = plain.map(|share| G * share);
+    let xs = xs(5);
+    let shares: Vec<_> = xs.iter().zip(&plain).map(|(x, share)| share + x * mask).collect();
+    let weighted = |points: &[RistrettoPoint]| -> RistrettoPoint {
+        word.iter().zip(points).map(|(weight, point)| point * weight).sum()
+    };
+    let uv = [weighted(&xs), weighted(&shares)];
+    early.append(b"C", &hashed(&shares.iter().map(bytes).collect::<Vec<_>>()));
+    let commitments = [G * w, uv[0] * w];
+    let e = challenge(&mut early, &commitments);
+    (plain, Hand { mask, ephemeral: G * mask, shares, commitments, response: w - e * mask }, e, uv)
 }
 
 #[test]
 fn a_word_known_before_the_shares_are_chosen_breaks_published() {
-    let mask = number(77);
-    let (shares, word) = unseen(&group(5, 2, DH), mask);
-    let encrypted = shares.iter().zip(xs(5)).map(|(share, x)| share + x * mask);
-    let v: RistrettoPoint = encrypted.zip(&word).map(|(share, weight)| share * weight).sum();
-    let u: RistrettoPoint = xs(5).iter().zip(&word).map(|(x, weight)| x * weight).sum();
-    assert_eq!(v, u * mask, "the proof would hold");
-    let secret = |one: usize, two: usize| {
-        let indices = [one, two].map(|at| i64::try_from(at).unwrap() + 1);
-        shares[one] * lambda(indices[0], &indices) + shares[two] * lambda(indices[1], &indices)
-    };
-    assert_ne!(secret(0, 1), secret(1, 2), "and who opens decides what was dealt");
+    let (plain, hand, e, uv) = unseen(&group(5, 2, DH));
+    assert!(hand.errors(uv, e).iter().all(RistrettoPoint::is_identity), "the equations hold");
+    let secret =
+        |at: [i64; 2]| interpolate(&at.map(|i| (i, plain[usize::try_from(i).unwrap() - 1])));
+    assert_ne!(secret([1, 2]), secret([2, 3]), "and who opens decides what was dealt");
 }
 
 #[test]
 fn a_word_follows_from_the_shares_that_it_weighs() {
     let sharing = group(5, 2, DH);
-    let (shares, _) = unseen(&sharing, number(77));
+    let (plain, early, ..) = unseen(&sharing);
+    // Whoever drew the word before the shares would take the first; the second is by the book.
     let zero = RistrettoPoint::identity();
-    let hand = Hand::deal(whole(&sharing, &dealer(0)), 2, &xs(5), number(77), &shares, zero);
-    assert_eq!(hand.wire().verify(&sharing, &dealer(0)).unwrap_err(), DealError::Proof);
+    let late = Hand::deal(whole(&sharing, &dealer(0)), 2, &xs(5), early.mask, &plain, zero);
+    for hand in [early, late] {
+        assert_eq!(hand.wire().verify(&sharing, &dealer(0)).unwrap_err(), DealError::Proof);
+    }
 }
 
 #[test]
