@@ -238,7 +238,8 @@ fn a_batch_gives_every_deal_its_own_verdict() {
 #[test]
 fn a_deal_of_every_size_verifies_and_the_slow_sizes_are_split_alike() {
     let most = MAX_TRUSTEES;
-    let sizes = [(1, 1), (2, 1), (33, 12), (64, 22), (90, 90), (most, 3), (most, most - 1)];
+    let sizes =
+        [(1, 1), (2, 1), (33, 12), (64, 22), (90, 90), (most, 3), (most, most - 1), (most, most)];
     let sizes = sizes.iter().flat_map(|size| SCHEMES.map(|scheme| (size, scheme)));
     for ((n, t), scheme) in sizes {
         let sharing = group(*n, *t, scheme);
