@@ -197,7 +197,7 @@ impl<'a, 't> Merged<'a, 't> {
         let Self { sharing, base, keys, terms } = self;
         let keys = keys.iter().map(Wide::reduce);
         let scalars = match sharing.keys().scheme() {
-            Scheme::Dhpvss => dhpvss::weights(keys, sharing),
+            Scheme::Dhpvss => dhpvss::weights(keys, sharing.threshold()),
             Scheme::Schoenmakers => keys.collect(),
         };
         terms.add(base.reduce(), sharing.base());

@@ -20,7 +20,7 @@
 //! shares that is a polynomial in c, not zero and of degree < n − t, and at most that many of all
 //! 2^252 challenges are its roots.
 //!
-//! U and V are not hashed: keys, shares and q, which are, leave no choice of them, and so a
+//! U and V are not hashed: keys and shares, which are, and so c, leave no choice of them, and a
 //! verifier need not compute them one by one. K and L are sent in place of e, so that deals verify
 //! in batches.
 
@@ -70,30 +70,26 @@ pub(crate) struct Drawn {
     pub(crate) nonce: Scalar,
 }
 
-/// 1, c, …: the coefficients of q, once D is in the transcript.
-fn combination(
-    transcript: &mut Transcript,
-    shares: &[PointBytes],
-    sharing: &Sharing,
-) -> Vec<Scalar> {
+/// c, once D is in the transcript.
+fn combination(transcript: &mut Transcript, shares: &[PointBytes]) -> Scalar {
     append_points(transcript, b"C", shares);
-    let c = transcript.challenge(b"c");
-    let powers = iter::successors(Some(Scalar::ONE), |power| Some(power * c));
-    powers.take(sharing.trustees().saturating_sub(sharing.threshold())).collect()
+    transcript.challenge(b"c")
+}
+
+/// `first`·q: first, first·c, …, for each difference of order t.
+fn progression(first: Scalar, c: &Scalar, sharing: &Sharing) -> impl Iterator<Item = Scalar> {
+    let powers = iter::successors(Some(first), move |power| Some(power * c));
+    powers.take(sharing.trustees().saturating_sub(sharing.threshold()))
 }
 
 /// v_i of q, which are linear in it.
 ///
-/// (−1)^(i−1)·v_i are the coefficients of q(x)·(1 + x)^t, sums of scalars, 2^t of them at most: of
-/// t < n ≤ 256 they stay below 2^512.
-pub(crate) fn weights(q: impl Iterator<Item = Scalar>, sharing: &Sharing) -> Vec<Scalar> {
-    let (n, t) = (sharing.trustees(), sharing.threshold());
-    let mut product: Vec<_> = Vec::with_capacity(n);
-    product.extend(q.map(|coefficient| Wide::new(&coefficient)));
-    // 2^t times the group's order.
-    let mut largest = Wide::ORDER;
+/// (−1)^(i−1)·v_i are the coefficients of q(x)·(1 + x)^t, sums of at most 2^t scalars each: of
+/// t ≤ 256 they stay below 2^509.
+pub(crate) fn weights(q: impl Iterator<Item = Scalar>, t: usize) -> Vec<Scalar> {
+    let mut product: Vec<_> = q.map(|coefficient| Wide::new(&coefficient)).collect();
+    product.reserve_exact(t);
     for _ in 0..t {
-        largest.multiply(2);
         product.push(Wide::default());
         let mut lower = Wide::default();
         for coefficient in &mut product {
@@ -103,7 +99,8 @@ pub(crate) fn weights(q: impl Iterator<Item = Scalar>, sharing: &Sharing) -> Vec
         }
     }
     let signed = |(at, weight): (usize, &Wide)| {
-        if at.is_multiple_of(2) { weight.reduce() } else { largest.minus(weight).reduce() }
+        let weight = weight.reduce();
+        if at.is_multiple_of(2) { weight } else { -weight }
     };
     product.iter().enumerate().map(signed).collect()
 }
@@ -186,8 +183,9 @@ pub(crate) fn seal(drawn: Drawn, sharing: &Sharing, dealer: &PublicKeyBytes) -> 
         share + *Zeroizing::new(key * *half_mask)
     };
     let shares = compress_doubles(plain.iter().zip(keys()).map(encrypt));
-    let q = combination(&mut transcript, &shares, sharing);
-    let u = weighted(&weights(q.into_iter(), sharing), keys());
+    let c = combination(&mut transcript, &shares);
+    let q = progression(Scalar::ONE, &c, sharing);
+    let u = weighted(&weights(q, sharing.threshold()), keys());
     let half_nonce = Zeroizing::new(w.div_by_2());
     let commitments = [RistrettoPoint::mul_base(&half_nonce), u * *half_nonce];
     let commitments = compress_doubles(commitments);
@@ -204,7 +202,7 @@ pub(crate) struct Decoded {
     pub(crate) shares: Vec<RistrettoPoint>,
     /// −K and −L.
     negated: [RistrettoPoint; 2],
-    combination: Vec<Scalar>,
+    combination: Scalar,
     challenge: Scalar,
     response: Scalar,
 }
@@ -227,7 +225,7 @@ impl Decoded {
         let response = decode_scalar(&deal.response).ok_or(DealError::Encoding)?;
         let mut transcript = statement(sharing, dealer);
         transcript.append(b"D", &deal.ephemeral);
-        let combination = combination(&mut transcript, &deal.shares, sharing);
+        let combination = combination(&mut transcript, &deal.shares);
         deal.commitments.iter().for_each(|bytes| transcript.append(b"commitment", bytes));
         let challenge = transcript.challenge(b"e");
         Ok(Self { ephemeral, shares, negated: [-k, -l], combination, challenge, response })
@@ -256,11 +254,10 @@ impl Decoded {
         let [minus_k, minus_l] = &self.negated;
         merged.terms.add(rho, minus_k);
         merged.terms.add(sigma, minus_l);
-        let (on_keys, on_shares) = (sigma * z, sigma * e);
-        for (slot, q) in merged.keys.iter_mut().zip(&self.combination) {
-            slot.add_product(&on_keys, q);
-        }
-        let weights = weights(self.combination.iter().map(|q| on_shares * q), merged.sharing);
+        let scaled = |by: &Scalar| progression(sigma * by, &self.combination, merged.sharing);
+        let on_keys = scaled(z).map(|weight| Wide::new(&weight));
+        merged.keys.iter_mut().zip(on_keys).for_each(|(slot, weight)| slot.add(&weight));
+        let weights = weights(scaled(e), merged.sharing.threshold());
         weights.into_iter().zip(&self.shares).for_each(|(v, share)| merged.terms.add(v, share));
     }
 }

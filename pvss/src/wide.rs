@@ -10,10 +10,6 @@ use curve25519_dalek::Scalar;
 pub(crate) struct Wide([u64; 8]);
 
 impl Wide {
-    /// The group's order, 2^252 + 27742317777372353535851937790883648493.
-    pub(crate) const ORDER: Self =
-        Self([0x5812_631a_5cf5_d3ed, 0x14de_f9de_a2f7_9cd6, 0, 0x1000_0000_0000_0000, 0, 0, 0, 0]);
-
     pub(crate) fn new(scalar: &Scalar) -> Self {
         let mut limbs = [0; 8];
         let (words, _) = scalar.as_bytes().as_chunks::<8>();
@@ -36,17 +32,6 @@ impl Wide {
             let (sum, second) = sum.overflowing_add(carry.into());
             (*limb, carry) = (sum, first || second);
         }
-    }
-
-    /// Minus `other`, which is no larger.
-    pub(crate) fn minus(&self, other: &Self) -> Self {
-        let (mut difference, mut borrow) = (*self, false);
-        for (limb, other) in difference.0.iter_mut().zip(&other.0) {
-            let (rest, first) = limb.overflowing_sub(*other);
-            let (rest, second) = rest.overflowing_sub(borrow.into());
-            (*limb, borrow) = (rest, first || second);
-        }
-        difference
     }
 
     /// Plus `a`·`b`. Its time tells which limbs of `a` are zero.
@@ -117,20 +102,6 @@ mod tests {
                 (0..t).map(|at| largest - sharing::point_of(at * 7)).collect();
             let values: Vec<_> = values(&coefficients, n).collect();
             assert_eq!(values, sharing::values(&coefficients, n).collect::<Vec<_>>(), "{n} {t}");
-        }
-    }
-
-    #[test]
-    fn a_multiple_of_the_order_minus_a_number_is_its_negative() {
-        assert_eq!(Wide::ORDER.reduce(), Scalar::ZERO);
-        assert_eq!(Wide::ORDER.minus(&Wide::new(&Scalar::ONE)).0, Wide::new(&-Scalar::ONE).0);
-        let mut multiple = Wide::ORDER;
-        (0..MAX_TRUSTEES - 1).for_each(|_| multiple.multiply(2));
-        for value in [Scalar::ZERO, Scalar::ONE, Scalar::from(u128::MAX), -Scalar::ONE] {
-            let mut wide = Wide::new(&value);
-            (0..MAX_TRUSTEES - 1).for_each(|_| wide.multiply(2));
-            let expected = (1..MAX_TRUSTEES).fold(value, |double, _| double + double);
-            assert_eq!(multiple.minus(&wide).reduce(), -expected);
         }
     }
 

@@ -48,13 +48,13 @@ fn check<T: Wire + PartialEq + Debug>(format: &str, samples: &[T], lengths: &[(u
 }
 
 fn deals(scheme: Scheme) -> Vec<Deal> {
-    [(3, 2), (1, 1)].map(|(n, t)| dealt(&group(n, t, scheme), 0).0).into()
+    [(3, 2), (1, 1), (5, 2)].map(|(n, t)| dealt(&group(n, t, scheme), 0).0).into()
 }
 
 #[test]
 fn deals_by_dhpvss() {
     check(
-        "78ce938b586c1c5785992583001a2ec31a70b9b2aadbdb73ec2ce8e09a052aba",
+        "d6b92f57f9561a78cef0b7a7f9b38318c4f7101bf8bd473a67b14786523ecb60",
         &deals(Scheme::Dhpvss),
         &[(33, 32)],
     );
@@ -63,7 +63,7 @@ fn deals_by_dhpvss() {
 #[test]
 fn deals_by_schoenmakers() {
     check(
-        "05e2a2493f11c8e117a821b0a1fb197dda584d78db134a67047059d40a193996",
+        "943c9e592f9e858ff0c69f84eab9f57cc64f5c07781c215d42fc093d946e87ec",
         &deals(Scheme::Schoenmakers),
         &[(1, 96), (197, 64)],
     );

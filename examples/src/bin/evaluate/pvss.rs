@@ -129,7 +129,7 @@ fn decrypt(ask: &Ask, scheme: Scheme) -> Result<Found, String> {
 fn verify_all(ask: &Ask, scheme: Scheme) -> Result<Found, String> {
     let mut groups: Vec<_> = (0..GROUPS).map(|number| Group::new(scheme, number)).collect();
     let all = GROUPS.saturating_mul(MEMBERS);
-    let samples = sample(ask.samples(10), 1, || hold(verify_many(&groups) == all));
+    let samples = sample(ask.samples(20), 1, || hold(verify_many(&groups) == all));
     let decompressed = || groups.iter().map(Group::decompress).sum::<usize>();
     let points = groups.iter().map(Group::points).sum::<usize>();
     let bare = sample(ask.samples(10), 1, || hold(decompressed() == points));
