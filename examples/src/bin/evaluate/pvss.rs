@@ -94,7 +94,7 @@ fn opening(group: &Group) -> Result<Opening, String> {
 
 fn verify_one(ask: &Ask, scheme: Scheme) -> Result<Found, String> {
     let group = sound(scheme)?;
-    let samples = sample(ask.samples(200), 5, || hold(group.verify_one(0)));
+    let samples = sample(ask.samples(1000), 5, || hold(group.verify_one(0)));
     Ok(fastest(&samples, 1e3, "decoding and hashing included; the deal with a bit flipped fails"))
 }
 
@@ -116,13 +116,13 @@ fn verify_batched(ask: &Ask, scheme: Scheme) -> Result<Found, String> {
 
 fn deal(ask: &Ask, scheme: Scheme) -> Result<Found, String> {
     let group = sound(scheme)?;
-    let samples = sample(ask.samples(100), 5, || hold(group.deal().is_some()));
+    let samples = sample(ask.samples(400), 5, || hold(group.deal().is_some()));
     Ok(fastest(&samples, 1e3, "the deal verifies, and 11 trustees recover what was dealt"))
 }
 
 fn decrypt(ask: &Ask, scheme: Scheme) -> Result<Found, String> {
     let mut opening = opening(&sound(scheme)?)?;
-    let samples = sample(ask.samples(200), 20, || hold(opening.decrypt().is_some()));
+    let samples = sample(ask.samples(1000), 20, || hold(opening.decrypt().is_some()));
     Ok(fastest(&samples, 1e3, "the share verifies, and with a bit of its proof flipped does not"))
 }
 
